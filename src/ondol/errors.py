@@ -1,0 +1,86 @@
+"""Every error that a user of ondol can meet.
+
+    OndolError
+    ├── CheckpointError            the source model is missing, damaged or of an unsupported kind
+    ├── ConversionError            a stage of `ondol build` or `ondol prune` could not finish
+    │   └── ParityError            a built variant differs too much from the PyTorch reference
+    ├── BundleError                a bundle does not load
+    │   ├── BundleNotFoundError    no such directory, or no ondol.json in it
+    │   ├── ManifestError          ondol.json is damaged or of an unknown schema
+    │   ├── ChecksumError          a file is missing, or its size or sha256 differs from the manifest
+    │   ├── AgreementError         tokenizer, model and manifest come from different builds
+    │   └── SelfTestError          the engine's vectors differ from the stored reference vectors
+    ├── VariantError               no such variant name, or the bundle does not hold it
+    ├── MissingDependencyError     an optional package is needed; the message names the extra
+    ├── InputError                 the caller's texts, prompts or files cannot be used
+    ├── NumericalError             the engine returned NaN, infinity or a zero vector for a text
+    └── ClosedError                the model was used after close()
+"""
+
+
+class OndolError(Exception):
+    """Base of every error that ondol raises on purpose."""
+
+
+class CheckpointError(OndolError):
+    """The source model is missing, damaged or of an unsupported kind."""
+
+
+class ConversionError(OndolError):
+    """A stage of a build or prune could not finish; nothing was left behind."""
+
+
+class ParityError(ConversionError):
+    """A built variant differs from the PyTorch reference by more than its floor allows."""
+
+
+class BundleError(OndolError):
+    """A bundle does not load."""
+
+
+class BundleNotFoundError(BundleError):
+    """No such directory, or no ondol.json in it."""
+
+
+class ManifestError(BundleError):
+    """ondol.json is damaged or of a schema that this version does not know."""
+
+
+class ChecksumError(BundleError):
+    """A file of the bundle is missing, or its size or sha256 differs from the manifest."""
+
+
+class AgreementError(BundleError):
+    """Tokenizer, model and manifest do not describe the same vocabulary or width."""
+
+
+class SelfTestError(BundleError):
+    """The engine's vectors for the reference texts differ from the stored ones."""
+
+
+class VariantError(OndolError):
+    """No such variant name, or the bundle does not hold it."""
+
+
+class MissingDependencyError(OndolError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+    def __init__(self, purpose: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed: "
+            f"pip install 'ondol[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+
+
+class InputError(OndolError, ValueError):
+    """The caller's texts, prompts or files cannot be used."""
+
+
+class NumericalError(OndolError):
+    """The engine returned NaN, infinity or a zero vector for a text."""
+
+
+class ClosedError(OndolError):
+    """The model was used after close()."""

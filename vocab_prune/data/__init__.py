@@ -1,0 +1,1 @@
+"""Data files of ondol.vocab_prune; read them through `importlib.resources`."""
