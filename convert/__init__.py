@@ -1,0 +1,1 @@
+"""Export a checkpoint to ONNX and GGUF, measure every variant, write a bundle."""

@@ -1,0 +1,1 @@
+"""Load a bundle, turn texts into vectors. No torch, no download."""

@@ -1,0 +1,299 @@
+"""A Hugging Face encoder checkpoint: one directory, read from its own files and never by its name."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ondol.errors import CheckpointError, MissingDependencyError
+
+if TYPE_CHECKING:
+    import torch
+
+#: Names under which task heads nest the bare encoder (transformers' `base_model_prefix`).
+_PREFIXES = ("bert.", "roberta.", "model.")
+
+#: Parts of transformers' encoders that take no part in token states: the pooler feeds heads only,
+#: and the two index buffers are constants.
+_UNUSED = re.compile(r"^(pooler\.|embeddings\.(position_ids|token_type_ids)$)")
+
+
+class Pooling(Enum):
+    """How token states become one vector; values as sentence-transformers names its modes."""
+
+    MEAN = "mean"
+    CLS = "cls"
+    LAST_TOKEN = "lasttoken"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Shape of a BERT-like encoder, in the terms of transformers' configuration.
+
+    Attributes:
+        model_type: "bert" or "xlm-roberta".
+        vocab_rows: rows of the word embedding; at least the entries of the tokenizer.
+        position_rows: rows of the position embedding.
+        first_position: the position of a text's first token: 0 for BertModel, and the padding id
+            plus 1 for XLMRobertaModel (transformers' create_position_ids_from_input_ids).
+        max_tokens: the longest input, `<s>` and `</s>` included.
+    """
+
+    model_type: str
+    layers: int
+    hidden_size: int
+    heads: int
+    intermediate_size: int
+    vocab_rows: int
+    position_rows: int
+    type_rows: int
+    layer_norm_eps: float
+    first_position: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Texts put before an input, by their role, and where they were found."""
+
+    by_name: Mapping[str, str]
+    source: str
+
+
+class Checkpoint:
+    """A directory with config.json, tokenizer.json and weights, described but not yet loaded.
+
+    Raises CheckpointError at construction for what ondol does not support: another architecture,
+    a tokenizer without tokenizer.json, an activation other than exact GELU, relative positions,
+    sentence-transformers modules other than Transformer, Pooling and Normalize.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        if not directory.is_dir():
+            raise CheckpointError(f"{directory} is not a directory; expected a checkpoint")
+        self.config = self._json("config.json")
+        if not (directory / "tokenizer.json").is_file():
+            raise CheckpointError(
+                f"{directory} has no tokenizer.json; load the tokenizer once with "
+                "transformers.AutoTokenizer and save it with save_pretrained"
+            )
+        self.pooling, self.normalize = self._modules()
+        self.architecture = self._architecture()
+        self.prompts = self._prompts()
+
+    def tokenizer(self) -> dict[str, Any]:
+        """The parsed tokenizer.json."""
+        return self._json("tokenizer.json")
+
+    def weight_files(self) -> list[Path]:
+        """The files that hold the weights, safetensors preferred. Raises CheckpointError if none."""
+        for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
+            if (self.directory / index).is_file():
+                names = sorted(set(self._json(index)["weight_map"].values()))
+                missing = [name for name in names if not (self.directory / name).is_file()]
+                if missing:
+                    raise CheckpointError(f"{index} names {missing[0]}, which is not there")
+                return [self.directory / name for name in names]
+        for name in ("model.safetensors", "pytorch_model.bin"):
+            if (self.directory / name).is_file():
+                return [self.directory / name]
+        raise CheckpointError(
+            f"{self.directory} holds no weights; expected model.safetensors or pytorch_model.bin"
+        )
+
+    def load_state(self) -> "dict[str, torch.Tensor]":
+        """Every tensor under the name and of the dtype that the files give it."""
+        try:
+            import torch
+            from safetensors.torch import load_file
+        except ImportError as error:
+            raise MissingDependencyError("reading weights", "torch", "convert") from error
+        state: dict[str, torch.Tensor] = {}
+        for path in self.weight_files():
+            try:
+                if path.suffix == ".safetensors":
+                    state |= load_file(path)
+                else:
+                    # weights_only: a pickle may run code when it is loaded, this one may not.
+                    state |= torch.load(path, map_location="cpu", weights_only=True)
+            except Exception as error:
+                raise CheckpointError(f"cannot read the weights in {path}: {error}") from error
+        return state
+
+    def encoder_weights(self) -> "dict[str, torch.Tensor]":
+        """The encoder's tensors as float32, under BertModel's own names without a prefix.
+
+        Raises CheckpointError if one is missing or has another shape than config.json says.
+        """
+        import torch
+
+        state = {canonical_name(name): tensor for name, tensor in self.load_state().items()}
+        weights = {}
+        for name, shape in self._expected_shapes().items():
+            if name not in state:
+                raise CheckpointError(f"{self.directory}: the weights have no tensor {name}")
+            if tuple(state[name].shape) != shape:
+                raise CheckpointError(
+                    f"{self.directory}: {name} has shape {tuple(state[name].shape)}; "
+                    f"config.json asks for {shape}"
+                )
+            weights[name] = state[name].to(torch.float32)
+        return weights
+
+    def _expected_shapes(self) -> dict[str, tuple[int, ...]]:
+        arch = self.architecture
+        hidden, wide = arch.hidden_size, arch.intermediate_size
+        shapes: dict[str, tuple[int, ...]] = {
+            "embeddings.word_embeddings.weight": (arch.vocab_rows, hidden),
+            "embeddings.position_embeddings.weight": (arch.position_rows, hidden),
+            "embeddings.token_type_embeddings.weight": (arch.type_rows, hidden),
+            "embeddings.LayerNorm.weight": (hidden,),
+            "embeddings.LayerNorm.bias": (hidden,),
+        }
+        for layer in range(arch.layers):
+            prefix = f"encoder.layer.{layer}."
+            for name, rows, columns in (
+                ("attention.self.query", hidden, hidden),
+                ("attention.self.key", hidden, hidden),
+                ("attention.self.value", hidden, hidden),
+                ("attention.output.dense", hidden, hidden),
+                ("intermediate.dense", wide, hidden),
+                ("output.dense", hidden, wide),
+            ):
+                shapes[f"{prefix}{name}.weight"] = (rows, columns)
+                shapes[f"{prefix}{name}.bias"] = (rows,)
+            for name in ("attention.output.LayerNorm", "output.LayerNorm"):
+                shapes[f"{prefix}{name}.weight"] = (hidden,)
+                shapes[f"{prefix}{name}.bias"] = (hidden,)
+        return shapes
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.directory / name
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise CheckpointError(f"cannot read {path}: {error}") from error
+        if not isinstance(content, dict):
+            raise CheckpointError(f"{path}: expected a JSON object, found {type(content).__name__}")
+        return content
+
+    def _architecture(self) -> Architecture:
+        config = self.config
+        kind = config.get("model_type")
+        if kind not in ("bert", "xlm-roberta"):
+            raise CheckpointError(
+                f"model_type is {kind!r}; supported are 'bert' (BertModel) and 'xlm-roberta' "
+                "(XLMRobertaModel) encoders"
+            )
+        if config.get("hidden_act", "gelu") != "gelu":
+            raise CheckpointError(f"hidden_act is {config['hidden_act']!r}; supported is 'gelu'")
+        if config.get("position_embedding_type", "absolute") != "absolute":
+            raise CheckpointError(
+                f"position_embedding_type is {config['position_embedding_type']!r}; "
+                "supported is 'absolute'"
+            )
+        try:
+            positions = int(config["max_position_embeddings"])
+            first = 0 if kind == "bert" else int(config["pad_token_id"]) + 1
+            return Architecture(
+                model_type=kind,
+                layers=int(config["num_hidden_layers"]),
+                hidden_size=int(config["hidden_size"]),
+                heads=int(config["num_attention_heads"]),
+                intermediate_size=int(config["intermediate_size"]),
+                vocab_rows=int(config["vocab_size"]),
+                position_rows=positions,
+                type_rows=int(config["type_vocab_size"]),
+                layer_norm_eps=float(config["layer_norm_eps"]),
+                first_position=first,
+                max_tokens=self._max_tokens(positions - first),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.directory}/config.json: {error!r}") from error
+
+    def _max_tokens(self, positions: int) -> int:
+        """The smallest limit that the checkpoint states: its positions always bound it."""
+        limits = [positions]
+        if (self.directory / "sentence_bert_config.json").is_file():
+            limits.append(
+                self._json("sentence_bert_config.json").get("max_seq_length") or positions
+            )
+        if (self.directory / "tokenizer_config.json").is_file():
+            # transformers writes 1e30 for "no limit".
+            limits.append(self._json("tokenizer_config.json").get("model_max_length") or positions)
+        return int(min(limits))
+
+    def _modules(self) -> tuple[Pooling, bool]:
+        """Pooling and whether vectors are normalised, from sentence-transformers' modules.json."""
+        path = self.directory / "modules.json"
+        if not path.is_file():
+            raise CheckpointError(
+                f"{self.directory} has no modules.json, so its pooling is unknown; open it with "
+                "sentence_transformers.SentenceTransformer and save it once with save_pretrained"
+            )
+        modules = json.loads(path.read_text(encoding="utf-8"))
+        kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
+        if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+            raise CheckpointError(
+                f"modules.json lists {', '.join(kinds)}; supported are Transformer, Pooling and, "
+                "after them, Normalize"
+            )
+        if modules[0]["path"]:
+            raise CheckpointError(
+                f"modules.json keeps the transformer in {modules[0]['path']!r}; expected the "
+                "checkpoint directory itself"
+            )
+        config = self._json(f"{modules[1]['path']}/config.json")
+        modes = [
+            name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
+            for name, value in config.items()
+            if name.startswith("pooling_mode_") and value is True
+        ]
+        # sentence-transformers 5 can write the mode as one string instead of flags.
+        if isinstance(config.get("pooling_mode"), str):
+            modes = [config["pooling_mode"]]
+        try:
+            (mode,) = modes
+            return Pooling(mode), "Normalize" in kinds
+        except ValueError:
+            supported = ", ".join(mode.value for mode in Pooling)
+            raise CheckpointError(
+                f"1_Pooling uses {', '.join(modes) or 'no mode'}; supported is one of {supported}"
+            ) from None
+
+    def _prompts(self) -> Prompts:
+        """Prompts from sentence-transformers' configuration, else those the model card shows.
+
+        The E5 family has none in its configuration; its cards show `query: ` and `passage: ` at
+        the start of every example.
+        """
+        if (self.directory / "config_sentence_transformers.json").is_file():
+            stated = self._json("config_sentence_transformers.json").get("prompts") or {}
+            # sentence-transformers 5 saves empty query and document prompts where none are set.
+            stated = {str(name): str(text) for name, text in stated.items() if text}
+            if stated:
+                return Prompts(stated, "config_sentence_transformers.json")
+        card = self.directory / "README.md"
+        if card.is_file():
+            text = card.read_text(encoding="utf-8", errors="replace")
+            if all(re.search(rf"""['"]{role}: """, text) for role in ("query", "passage")):
+                return Prompts({"query": "query: ", "passage": "passage: "}, "README.md")
+        return Prompts({}, "none found")
+
+
+def canonical_name(name: str) -> str:
+    """A tensor's name as the bare BertModel has it: without the prefix of a model with a head."""
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            name = name.removeprefix(prefix)
+            break
+    # Checkpoints converted from TensorFlow keep gamma and beta.
+    return re.sub(
+        r"LayerNorm\.gamma$",
+        "LayerNorm.weight",
+        re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name),
+    )
