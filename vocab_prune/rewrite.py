@@ -1,6 +1,7 @@
 """Rewrite a checkpoint for the pieces that are kept: tokenizer, SentencePiece model, rows, ids."""
 
 import copy
+import itertools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ def prune_tokenizer_json(tokenizer: Mapping[str, Any], kept: Sequence[int]) -> d
 
 
 def _new_ids(vocabulary: UnigramVocabulary, kept: Sequence[int]) -> dict[int, int]:
-    if any(a >= b for a, b in zip(kept, kept[1:], strict=False)):
+    if any(a >= b for a, b in itertools.pairwise(kept)):
         raise ConversionError("kept ids must be ascending: the order of the pieces must not change")
     lost = sorted(vocabulary.special_ids - set(kept))
     if lost:

@@ -1,4 +1,4 @@
-"""A Hugging Face encoder checkpoint: one directory, read from its own files and never by its name."""
+"""A Hugging Face encoder checkpoint, read from the directory's own files, never by its name."""
 
 import json
 import re
@@ -90,7 +90,7 @@ class Checkpoint:
         return self._json("tokenizer.json")
 
     def weight_files(self) -> list[Path]:
-        """The files that hold the weights, safetensors preferred. Raises CheckpointError if none."""
+        """The files that hold the weights, safetensors first. Raises CheckpointError if none."""
         for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
             if (self.directory / index).is_file():
                 names = sorted(set(self._json(index)["weight_map"].values()))
@@ -248,6 +248,11 @@ class Checkpoint:
                 "checkpoint directory itself"
             )
         config = self._json(f"{modules[1]['path']}/config.json")
+        if config.get("include_prompt") is False:
+            raise CheckpointError(
+                "1_Pooling leaves the prompt's tokens out of the mean (include_prompt false), "
+                "which is not supported; supported is pooling over all tokens"
+            )
         modes = [
             name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
             for name, value in config.items()

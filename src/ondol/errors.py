@@ -1,20 +1,20 @@
 """Every error that a user of ondol can meet.
 
-    OndolError
-    ├── CheckpointError            the source model is missing, damaged or of an unsupported kind
-    ├── ConversionError            a stage of `ondol build` or `ondol prune` could not finish
-    │   └── ParityError            a built variant differs too much from the PyTorch reference
-    ├── BundleError                a bundle does not load
-    │   ├── BundleNotFoundError    no such directory, or no ondol.json in it
-    │   ├── ManifestError          ondol.json is damaged or of an unknown schema
-    │   ├── ChecksumError          a file is missing, or its size or sha256 differs from the manifest
-    │   ├── AgreementError         tokenizer, model and manifest come from different builds
-    │   └── SelfTestError          the engine's vectors differ from the stored reference vectors
-    ├── VariantError               no such variant name, or the bundle does not hold it
-    ├── MissingDependencyError     an optional package is needed; the message names the extra
-    ├── InputError                 the caller's texts, prompts or files cannot be used
-    ├── NumericalError             the engine returned NaN, infinity or a zero vector for a text
-    └── ClosedError                the model was used after close()
+OndolError
+├── CheckpointError            the source model is missing, damaged or of an unsupported kind
+├── ConversionError            a stage of `ondol build` or `ondol prune` could not finish
+│   └── ParityError            a built variant differs too much from the PyTorch reference
+├── BundleError                a bundle does not load
+│   ├── BundleNotFoundError    no such directory, or no ondol.json in it
+│   ├── ManifestError          ondol.json is damaged or of an unknown schema
+│   ├── ChecksumError          a file is missing, or its size or sha256 differs from the manifest
+│   ├── AgreementError         tokenizer, model and manifest come from different builds
+│   └── SelfTestError          the engine's vectors differ from the stored reference vectors
+├── VariantError               no such variant name, or the bundle does not hold it
+├── MissingDependencyError     an optional package is needed; the message names the extra
+├── InputError                 the caller's texts, prompts or files cannot be used
+├── NumericalError             the engine returned NaN, infinity or a zero vector for a text
+└── ClosedError                the model was used after close()
 """
 
 

@@ -47,3 +47,17 @@ class Variant(Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+#: The order in which a variant is chosen where the user named none: fastest first, as
+#: benchmarks/latency.py measured it, among equals the more exact one.
+FASTEST_FIRST = (
+    Variant.ONNX_INT8,
+    Variant.ONNX_FP32,
+    Variant.GGUF_Q4_0,
+    Variant.GGUF_Q8_0,
+    Variant.GGUF_Q4_K_M,
+    Variant.GGUF_Q5_0,
+    Variant.GGUF_F16,
+    Variant.GGUF_F32,
+)

@@ -1,0 +1,335 @@
+"""Embedder: texts in, vectors out."""
+
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from ondol.errors import ClosedError, InputError, SelfTestError
+from ondol.manifest import Manifest
+from ondol.runtime.backend import Backend
+from ondol.runtime.checks import (
+    SELF_TEST_TEXTS,
+    Check,
+    check_agreement,
+    check_files,
+    read_reference,
+)
+from ondol.runtime.cores import physical_cores
+from ondol.runtime.default import default_bundle
+from ondol.runtime.engines import choose_variant, open_backend
+from ondol.runtime.pool import finish, pool
+from ondol.runtime.reports import report_truncation
+from ondol.runtime.schedule import plan
+from ondol.runtime.similarity import cosine_similarity, rowwise_cosine
+from ondol.runtime.tokenize import NormalForm, TextTokenizer
+from ondol.variants import Variant
+
+#: Texts that are tokenized and planned together; bounds the memory of a call with many texts.
+_WINDOW = 4096
+
+#: Names under which checkpoints store the prompt of the searched side, as sentence-transformers'
+#: encode_document tries them.
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
+
+@dataclass(frozen=True)
+class EmbedResult:
+    """Vectors with what happened to their texts.
+
+    Attributes:
+        vectors: (texts, dim) float32.
+        token_counts: (texts,) int64, tokens of each text as it was run, special tokens included.
+        truncated: indices of the texts that were longer than the model's maximum and were cut.
+    """
+
+    vectors: NDArray[np.float32]
+    token_counts: NDArray[np.int64]
+    truncated: tuple[int, ...]
+
+
+class Embedder:
+    """A bundle, loaded: turns texts into the vectors that PyTorch would return.
+
+    Safe to call from many threads at once. Works in a forked child (the engine is opened again
+    there) and can be pickled to a spawned one.
+
+    Args:
+        bundle: directory of a bundle; None takes the one inside the package.
+        variant: name of the variant; None takes the fastest one whose engine is installed.
+        threads: of the engine; None takes one per physical core.
+        check: "full", "quick" or "off"; see `ondol.runtime.checks.Check`.
+        normalize: Unicode normal form ("NFC" or "NFKC") applied to every text first. None, the
+            default, takes texts as they are, which is what the reference does. Decomposed Hangul,
+            as macOS stores file names, needs "NFC" to be segmented well.
+
+    Raises:
+        BundleError: the bundle is missing, damaged, mixed, or fails its self-test.
+        VariantError: no such variant, or the bundle does not hold it.
+        MissingDependencyError: the variant's engine is not installed.
+        InputError: an argument is not one of the values above.
+    """
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str] | None = None,
+        *,
+        variant: str | None = None,
+        threads: int | None = None,
+        check: str = "full",
+        normalize: NormalForm | None = None,
+    ) -> None:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise InputError(f"threads is {threads!r}; expected a whole number from 1, or None")
+        wanted_check = Check.parse(check)
+        self.path = Path(bundle) if bundle is not None else default_bundle()
+        self.manifest = Manifest.read(self.path)
+        chosen = Variant.parse(variant) if variant is not None else choose_variant(self.manifest)
+        self._record = self.manifest.variant(chosen)
+        self.threads = threads or physical_cores()
+        self._normal_form = normalize
+        check_files(self.path, self.manifest, self._record, wanted_check)
+        self._tokenizer = TextTokenizer(
+            self.path / self.manifest.tokenizer.path,
+            max_tokens=self.max_tokens,
+            normal_form=normalize,
+        )
+        self._lock = threading.Lock()
+        self._closed = False
+        self._warned = False
+        self._pid = os.getpid()
+        self._backend = self._open()
+        try:
+            if wanted_check is not Check.OFF:
+                check_agreement(self.manifest, self._tokenizer, self._backend)
+            self._self_test(SELF_TEST_TEXTS[wanted_check])
+        except BaseException:
+            self._backend.close()
+            raise
+
+    @property
+    def variant(self) -> str:
+        """Name of the variant in use."""
+        return self._record.name.value
+
+    @property
+    def dimension(self) -> int:
+        """Columns of a vector."""
+        return self.manifest.architecture.hidden_size
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of the longest input, `<s>` and `</s>` included."""
+        return self.manifest.architecture.max_tokens
+
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """The bundle's prompts by name."""
+        return self.manifest.prompts
+
+    def encode(
+        self,
+        sentences: str | Sequence[str],
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        show_progress_bar: bool = False,
+    ) -> NDArray[np.float32]:
+        """Vectors of texts, as sentence-transformers' method of this name.
+
+        Args:
+            sentences: one text or a sequence of texts. An empty text is legal.
+            prompt_name: name of a prompt in `prompts` to put before every text.
+            prompt: the prompt itself; wins over prompt_name.
+            batch_size: the most texts in one run of the engine; fewer are taken where that is
+                faster or would change the vectors.
+            show_progress_bar: on standard error.
+
+        Returns (dim,) float32 for one text, (n, dim) float32 for a sequence.
+
+        Raises InputError for bad arguments, NumericalError for a text without a finite vector,
+        ClosedError after close(). A text longer than `max_tokens` is cut, and a warning says so
+        once; `embed` returns which ones.
+        """
+        single = isinstance(sentences, str)
+        result = self.embed(
+            [sentences] if isinstance(sentences, str) else sentences,
+            prompt_name=prompt_name,
+            prompt=prompt,
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+        )
+        return result.vectors[0] if single else result.vectors
+
+    def encode_query(self, sentences: str | Sequence[str], **options: Any) -> NDArray[np.float32]:
+        """`encode` with the bundle's prompt named "query", if it has one and none is given."""
+        return self._encode_role(sentences, ("query",), options)
+
+    def encode_document(
+        self, sentences: str | Sequence[str], **options: Any
+    ) -> NDArray[np.float32]:
+        """`encode` with the first of the prompts "document", "passage", "corpus" there is."""
+        return self._encode_role(sentences, _DOCUMENT_PROMPTS, options)
+
+    def _encode_role(
+        self, sentences: str | Sequence[str], names: Iterable[str], options: dict[str, Any]
+    ) -> NDArray[np.float32]:
+        if options.get("prompt_name") is None and options.get("prompt") is None:
+            options["prompt_name"] = next((name for name in names if name in self.prompts), None)
+        return self.encode(sentences, **options)
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        show_progress_bar: bool = False,
+    ) -> EmbedResult:
+        """`encode` for a sequence, with the number of tokens of each text and which were cut."""
+        if isinstance(texts, (str, bytes)) or not isinstance(texts, Sequence | np.ndarray):
+            raise InputError(f"texts is a {type(texts).__name__}; expected a sequence of str")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size is {batch_size!r}; expected a whole number from 1")
+        prefix = self._prefix(prompt_name, prompt)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        counts = np.empty(len(texts), dtype=np.int64)
+        truncated: list[int] = []
+        with tqdm(total=len(texts), unit="text", disable=not show_progress_bar) as progress:
+            for start in range(0, len(texts), _WINDOW):
+                window = texts[start : start + _WINDOW]
+                tokenized = self._tokenizer(window, prefix=prefix, first_index=start)
+                truncated += [start + index for index in tokenized.truncated]
+                counts[start : start + len(window)] = [len(ids) for ids in tokenized.ids]
+                self._run(tokenized.ids, vectors, start, batch_size, progress)
+        if truncated and not self._warned:
+            self._warned = True
+            report_truncation(len(truncated), len(texts), self.max_tokens)
+        return EmbedResult(vectors, counts, tuple(truncated))
+
+    def _run(
+        self,
+        ids: Sequence[Sequence[int]],
+        vectors: NDArray[np.float32],
+        start: int,
+        batch_size: int,
+        progress: "tqdm[None]",
+    ) -> None:
+        """Fill vectors[start : start + len(ids)]."""
+        backend = self._current_backend()
+        groups = plan(
+            [len(sequence) for sequence in ids],
+            max_batch_tokens=backend.max_batch_tokens,
+            max_texts=batch_size,
+            equal_lengths=backend.equal_lengths,
+        )
+        for group in groups:
+            states = backend.token_states([ids[index] for index in group])
+            for index, token_states in zip(group, states, strict=True):
+                vectors[start + index] = finish(
+                    pool(token_states, self.manifest.pooling),
+                    normalize=self.manifest.normalize,
+                    index=start + index,
+                )
+            progress.update(len(group))
+
+    def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
+        """Cosine of every row of `a` (n, dim) with every row of `b` (m, dim): (n, m) float32."""
+        return cosine_similarity(a, b)
+
+    def close(self) -> None:
+        """Free the engine. Later calls raise ClosedError; closing again does nothing."""
+        with self._lock:
+            self._closed = True
+            if self._pid == os.getpid():
+                self._backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Embedder({str(self.path)!r}, variant={self.variant!r}, threads={self.threads})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A spawned process loads the bundle itself; what was checked here is not checked again.
+        options = {
+            "variant": self.variant,
+            "threads": self.threads,
+            "check": Check.OFF.value,
+            "normalize": self._normal_form,
+        }
+        return _reopen, (str(self.path), options)
+
+    def _prefix(self, prompt_name: str | None, prompt: str | None) -> str:
+        if prompt is not None:
+            if not isinstance(prompt, str):
+                raise InputError(f"prompt is a {type(prompt).__name__}; expected str")
+            return prompt
+        if prompt_name is None:
+            return ""
+        if prompt_name not in self.prompts:
+            known = ", ".join(repr(name) for name in self.prompts) or "none"
+            raise InputError(f"the bundle has no prompt named {prompt_name!r}; it has {known}")
+        return self.prompts[prompt_name]
+
+    def _open(self) -> Backend:
+        return open_backend(self.path, self.manifest, self._record, threads=self.threads)
+
+    def _current_backend(self) -> Backend:
+        """The engine of this process: threads do not survive a fork, so a child opens its own."""
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the Embedder was closed; make a new one")
+            if self._pid != os.getpid():
+                # The parent's engine stays referenced: its threads are gone, and freeing it here
+                # would wait for them.
+                self._parents_backend = self._backend
+                self._backend = self._open()
+                self._pid = os.getpid()
+            return self._backend
+
+    def _self_test(self, count: int) -> None:
+        """Embed the first `count` reference texts. Raises SelfTestError below the floor."""
+        if count == 0:
+            return
+        texts, expected = read_reference(self.path, self.manifest)
+        # The reference is stated for texts as they are.
+        tokenizer = (
+            TextTokenizer(self.path / self.manifest.tokenizer.path, max_tokens=self.max_tokens)
+            if self._normal_form
+            else self._tokenizer
+        )
+        ids = tokenizer(texts[:count]).ids
+        vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
+        with tqdm(disable=True) as progress:
+            self._run(ids, vectors, 0, 1, progress)
+        cosines = rowwise_cosine(vectors, expected[:count])
+        worst = int(cosines.argmin())
+        if not cosines[worst] >= self._record.parity.floor:
+            raise SelfTestError(
+                f"{self.variant} gives cosine {cosines[worst]:.6f} to the stored vector of "
+                f"reference text {worst} ({texts[worst][:40]!r}); its floor is "
+                f"{self._record.parity.floor}. This engine or processor computes something else "
+                "than the build measured: try another variant, or another version of the engine"
+            )
+
+
+def _reopen(path: str, options: dict[str, Any]) -> Embedder:
+    return Embedder(path, **options)

@@ -1,0 +1,87 @@
+"""Texts to token ids, exactly as the reference tokenizer gives them."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from tokenizers import Tokenizer
+
+from ondol.errors import BundleError, InputError
+
+#: The normal forms that `normalize=` accepts (Unicode Standard Annex 15).
+NormalForm = Literal["NFC", "NFKC"]
+NORMAL_FORMS: tuple[NormalForm, ...] = get_args(NormalForm)
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """Token ids per text, special tokens included.
+
+    Attributes:
+        ids: one sequence per text, at most the model's maximum long.
+        truncated: indices of the texts that were cut to the maximum.
+    """
+
+    ids: tuple[tuple[int, ...], ...]
+    truncated: tuple[int, ...]
+
+
+class TextTokenizer:
+    """The bundle's tokenizer.json with truncation to the model's maximum.
+
+    Args:
+        max_tokens: the longest result, special tokens included.
+        normal_form: "NFC" or "NFKC" applied to every text first, or None to take texts as they
+            are. The reference does not compose decomposed Hangul, so None is what gives parity.
+    """
+
+    def __init__(
+        self, path: Path, *, max_tokens: int, normal_form: NormalForm | None = None
+    ) -> None:
+        if normal_form is not None and normal_form not in NORMAL_FORMS:
+            raise InputError(
+                f"normalize is {normal_form!r}; expected None or one of {', '.join(NORMAL_FORMS)}"
+            )
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises a bare Exception
+            raise BundleError(f"cannot read the tokenizer {path}: {error}") from error
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+        self._normal_form = normal_form
+
+    @property
+    def rows(self) -> int:
+        """The number of entries, special tokens included."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def __call__(
+        self, texts: Sequence[str], *, prefix: str = "", first_index: int = 0
+    ) -> Tokenized:
+        """Tokenize texts, each with `prefix` (a prompt) before it.
+
+        `first_index` is the index of texts[0] in the caller's own list, for messages.
+
+        Raises InputError, with the text's index, for anything that is not a string or that holds
+        a lone surrogate, which no encoding can represent.
+        """
+        prepared = [prefix + self._prepare(text, first_index + i) for i, text in enumerate(texts)]
+        encodings = self._tokenizer.encode_batch_fast(prepared)
+        return Tokenized(
+            ids=tuple(tuple(encoding.ids) for encoding in encodings),
+            truncated=tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing),
+        )
+
+    def _prepare(self, text: object, index: int) -> str:
+        if not isinstance(text, str):
+            raise InputError(f"text {index} is of type {type(text).__name__}; expected str")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"text {index} holds a lone surrogate (U+{ord(text[error.start]):04X}) at "
+                f"character {error.start}; decode it with errors='replace' or remove it"
+            ) from error
+        return unicodedata.normalize(self._normal_form, text) if self._normal_form else text

@@ -1,0 +1,244 @@
+"""ondol.json: what a bundle holds, where it came from and how exact it was measured to be."""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ondol.checkpoint import Architecture, Pooling
+from ondol.errors import BundleNotFoundError, ManifestError, VariantError
+from ondol.files import sha256_of
+from ondol.variants import Variant
+
+#: Raised with every change that an older reader would misunderstand.
+SCHEMA_VERSION = 1
+
+FILE_NAME = "ondol.json"
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file by its path relative to the directory it was recorded in."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path, directory: Path) -> "FileRecord":
+        return cls(path.relative_to(directory).as_posix(), path.stat().st_size, sha256_of(path))
+
+
+@dataclass(frozen=True)
+class Source:
+    """The checkpoint that a bundle was built from.
+
+    Attributes:
+        id: hub id or directory name.
+        revision: the hub's commit, or None for a directory.
+        files: the files that the build read, as they were.
+    """
+
+    id: str
+    revision: str | None
+    files: tuple[FileRecord, ...]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What became of the vocabulary.
+
+    Attributes:
+        rows: entries of the bundle's tokenizer and rows of every variant's word embedding.
+        source_rows: rows of the checkpoint's word embedding.
+        rule: how the kept pieces were chosen, in words.
+        fidelity: the pruner's own verification, by language; empty if nothing was pruned.
+    """
+
+    rows: int
+    source_rows: int
+    rule: str
+    fidelity: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """A variant's vectors against PyTorch float32, over the reference texts, before rounding.
+
+    Attributes:
+        texts: how many texts were compared.
+        mean_cosine, min_cosine: of the angle between the two vectors of a text.
+        max_abs_difference: the largest difference of any element.
+        floor: the smallest min_cosine that the build accepts, and the self-test at load.
+        worst_text: index of the reference text with min_cosine.
+    """
+
+    texts: int
+    mean_cosine: float
+    min_cosine: float
+    max_abs_difference: float
+    floor: float
+    worst_text: int
+
+
+@dataclass(frozen=True)
+class VariantRecord:
+    """One form of the model.
+
+    Attributes:
+        scheme: how the numbers are stored and computed; for GGUF with the type that each group of
+            tensors really has, and the agreement of llama.cpp's tokenizer with `tokenizers`.
+    """
+
+    name: Variant
+    path: str
+    bytes: int
+    sha256: str
+    scheme: Mapping[str, Any]
+    parity: Parity
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is right: texts as given to the tokenizer, and their PyTorch float32 vectors.
+
+    Attributes:
+        texts: a JSON list of strings, prompts included.
+        vectors: a .npy array, (texts, hidden_size) float32.
+        engine: the library and version that computed them.
+    """
+
+    texts: FileRecord
+    vectors: FileRecord
+    engine: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of ondol.json."""
+
+    schema_version: int
+    ondol_version: str
+    source: Source
+    architecture: Architecture
+    pooling: Pooling
+    normalize: bool
+    prompts: Mapping[str, str]
+    prompts_source: str
+    vocabulary: Vocabulary
+    tokenizer: FileRecord
+    reference: Reference
+    variants: tuple[VariantRecord, ...]
+
+    def variant(self, wanted: Variant) -> VariantRecord:
+        """The record of `wanted`. Raises VariantError with the variants there are."""
+        for record in self.variants:
+            if record.name is wanted:
+                return record
+        held = ", ".join(record.name.value for record in self.variants)
+        raise VariantError(f"the bundle has no variant {wanted}; it holds {held}")
+
+    def to_json(self) -> str:
+        return json.dumps(_plain(self), ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def read(cls, bundle: Path) -> "Manifest":
+        """Read a bundle's manifest.
+
+        Raises BundleNotFoundError if there is none, ManifestError if it cannot be understood.
+        """
+        path = bundle / FILE_NAME
+        if not path.is_file():
+            what = "has no ondol.json" if bundle.is_dir() else "is not a directory"
+            raise BundleNotFoundError(
+                f"{bundle} {what}; expected a bundle, as `ondol build SOURCE --out DIR` writes it"
+            )
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ManifestError(f"cannot read {path}: {error}") from error
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if version != SCHEMA_VERSION:
+            raise ManifestError(
+                f"{path} has schema_version {version!r}; this version of ondol reads "
+                f"{SCHEMA_VERSION}: update ondol, or build the bundle again"
+            )
+        manifest = _typed(cls, content, str(path))
+        assert isinstance(manifest, cls)
+        if not manifest.variants:
+            raise ManifestError(f"{path}: variants is empty; build the bundle again")
+        return manifest
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, enums and tuples as JSON has them."""
+    if isinstance(value, (Variant, Pooling)):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _stays_inside(path: str) -> bool:
+    parts = PurePosixPath(path)
+    return not parts.is_absolute() and ".." not in parts.parts and "\\" not in path
+
+
+def _typed(kind: Any, value: Any, where: str) -> Any:
+    """`value`, as JSON gave it, as the type `kind`. Raises ManifestError that names the place."""
+
+    def mismatch(expected: str) -> ManifestError:
+        return ManifestError(
+            f"{where}: expected {expected}, found {value!r:.80}; build the bundle again"
+        )
+
+    if kind is Any:
+        return value
+    origin = typing.get_origin(kind)
+    if origin is types.UnionType:
+        if value is None and type(None) in typing.get_args(kind):
+            return None
+        (only,) = (arg for arg in typing.get_args(kind) if arg is not type(None))
+        return _typed(only, value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise mismatch("a list")
+        item_kind = typing.get_args(kind)[0]
+        return tuple(_typed(item_kind, item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is Mapping:
+        if not isinstance(value, dict):
+            raise mismatch("an object")
+        item_kind = typing.get_args(kind)[1]
+        return {key: _typed(item_kind, item, f"{where}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise mismatch("an object")
+        hints = typing.get_type_hints(kind)
+        names = [field.name for field in dataclasses.fields(kind)]
+        missing = [name for name in names if name not in value]
+        if missing:
+            raise ManifestError(f"{where} lacks {missing[0]!r}; build the bundle again")
+        fields = {name: _typed(hints[name], value[name], f"{where}.{name}") for name in names}
+        if "path" in fields and not _stays_inside(fields["path"]):
+            raise ManifestError(
+                f"{where}.path is {fields['path']!r}; a bundle's files lie inside its directory"
+            )
+        return typing.cast(type[Any], kind)(**fields)
+    if kind in (Variant, Pooling):
+        try:
+            return kind(value)
+        except ValueError:
+            raise mismatch("one of " + ", ".join(item.value for item in kind)) from None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise mismatch(kind.__name__)
+    return value
