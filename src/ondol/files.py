@@ -32,6 +32,9 @@ def atomic_directory(out: Path) -> Iterator[Path]:
         partial.chmod(0o777 & ~_umask())
         yield partial
         for path in sorted(partial.rglob("*")):
+            if path.is_file():
+                # safetensors writes files that only their owner may read.
+                path.chmod(0o666 & ~_umask())
             _fsync(path)
         _fsync(partial)
         # rename replaces an empty directory on POSIX; elsewhere it has to go first.

@@ -1,0 +1,84 @@
+"""ONNX files through optimum: the plain float export, and its dynamic int8 quantization."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ondol.errors import ConversionError, MissingDependencyError
+from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
+
+if TYPE_CHECKING:
+    import transformers
+
+#: The newest opset that onnxruntime 1.20, the oldest one supported, runs and optimum exports.
+OPSET = 18
+
+
+def export_float(model: "transformers.PreTrainedModel", out: Path) -> None:
+    """Write the encoder as a float32 ONNX file, inputs and output named as optimum names them.
+
+    Raises MissingDependencyError without optimum, ConversionError if the export fails.
+    """
+    try:
+        import onnx
+        from optimum.exporters.onnx import onnx_export_from_model
+    except ImportError as error:
+        raise MissingDependencyError("exporting to ONNX", "optimum-onnx", "convert") from error
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = out.parent / f".{out.stem}.export"
+    folder.mkdir()
+    with _quiet():
+        onnx_export_from_model(
+            model,
+            folder,
+            opset=OPSET,
+            task="feature-extraction",
+            do_validation=False,  # every variant is measured on real text later
+        )
+    exported = onnx.load(folder / "model.onnx")
+    rows = model.config.vocab_size
+    widths = {tuple(item.dims) for item in exported.graph.initializer}
+    if (rows, model.config.hidden_size) not in widths:
+        raise ConversionError(
+            f"the exported graph holds no embedding of {rows:,} rows; optimum changed its layout"
+        )
+    exported.metadata_props.add(key=VOCAB_ROWS_KEY, value=str(rows))
+    onnx.save(exported, out)
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+
+
+def quantize_dynamic(source: Path, out: Path) -> None:
+    """Write `source`, a float32 ONNX file, with int8 weights and embedding rows.
+
+    Raises MissingDependencyError without optimum.
+    """
+    try:
+        from optimum.onnxruntime import ORTQuantizer
+        from optimum.onnxruntime.configuration import AutoQuantizationConfig
+    except ImportError as error:
+        raise MissingDependencyError("quantizing ONNX files", "optimum-onnx", "convert") from error
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _quiet():
+        quantizer = ORTQuantizer.from_pretrained(source.parent, file_name=source.name)
+        config = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
+        written = quantizer.quantize(config, save_dir=out.parent, file_suffix="quantized")
+    written.rename(out)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' notes about their own deprecations away from the user's terminal."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)
