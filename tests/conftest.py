@@ -1,0 +1,200 @@
+"""Fixtures that every folder of tests uses: a tiny tokenizer, tiny checkpoints, shared data."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: A dozen ordinary pieces that can be checked by hand, between XLM-R's special tokens, in the order
+#: of their scores as SentencePiece writes them.
+PIECES = [
+    ("▁", -2.0),
+    ("▁한", -2.5),
+    ("국", -3.0),
+    ("▁a", -3.5),
+    ("b", -4.0),
+    ("▁한국", -4.5),
+    ("어", -5.0),
+    ("▁ab", -5.5),
+    ("한", -6.0),
+    ("a", -6.5),
+    ("ж", -7.0),
+    ("▁жж", -7.5),
+]
+
+
+@pytest.fixture
+def tiny_tokenizer() -> dict[str, Any]:
+    """The content of a tokenizer.json of XLM-R's form: 4 special pieces, 12 others, `<mask>`."""
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    vocab = [[piece, 0.0] for piece in special] + [list(p) for p in PIECES] + [["<mask>", 0.0]]
+    flags = {"single_word": False, "rstrip": False, "normalized": False, "special": True}
+    added = [
+        {"id": i, "content": piece, "lstrip": False, **flags} for i, piece in enumerate(special)
+    ]
+    added.append({"id": len(vocab) - 1, "content": "<mask>", "lstrip": True, **flags})
+    metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+
+    def token(piece: str) -> dict[str, Any]:
+        return {"SpecialToken": {"id": piece, "type_id": 0}}
+
+    def sequence(name: str) -> dict[str, Any]:
+        return {"Sequence": {"id": name, "type_id": 0}}
+
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": None,
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace],
+        },
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [token("<s>"), sequence("A"), token("</s>")],
+            "pair": [
+                token("<s>"),
+                sequence("A"),
+                token("</s>"),
+                token("</s>"),
+                sequence("B"),
+                token("</s>"),
+            ],
+            "special_tokens": {
+                "<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]},
+                "</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]},
+            },
+        },
+        "decoder": metaspace,
+        "model": {"type": "Unigram", "unk_id": 3, "vocab": vocab, "byte_fallback": False},
+    }
+
+
+MakeCheckpoint = Callable[..., Path]
+
+
+@pytest.fixture
+def make_checkpoint(tmp_path: Path, tiny_tokenizer: dict[str, Any]) -> MakeCheckpoint:
+    """Write a random two-layer checkpoint in sentence-transformers' form; returns its directory.
+
+    Keyword arguments: model_type ("bert" or "xlm-roberta"), pooling, normalize, tokenizer (parsed
+    tokenizer.json), extra_rows (embedding rows past the tokenizer's), head (a masked language
+    model around the encoder, so that names carry a prefix), hidden_size, max_tokens.
+    """
+
+    def make(
+        *,
+        name: str = "checkpoint",
+        model_type: str = "bert",
+        pooling: str = "mean",
+        normalize: bool = True,
+        tokenizer: dict[str, Any] | None = None,
+        extra_rows: int = 3,
+        head: bool = False,
+        hidden_size: int = 32,
+        max_tokens: int = 24,
+    ) -> Path:
+        import torch
+        import transformers
+
+        tokenizer = tiny_tokenizer if tokenizer is None else tokenizer
+        config_class, model_class, head_class = {
+            "bert": (
+                transformers.BertConfig,
+                transformers.BertModel,
+                transformers.BertForMaskedLM,
+            ),
+            "xlm-roberta": (
+                transformers.XLMRobertaConfig,
+                transformers.XLMRobertaModel,
+                transformers.XLMRobertaForMaskedLM,
+            ),
+        }[model_type]
+        first_position = 0 if model_type == "bert" else 2
+        config = config_class(
+            vocab_size=len(tokenizer["model"]["vocab"]) + extra_rows,
+            hidden_size=hidden_size,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=2 * hidden_size,
+            max_position_embeddings=max_tokens + first_position,
+            type_vocab_size=2 if model_type == "bert" else 1,
+            initializer_range=0.5,  # small random weights would hide a wrong position or segment
+            pad_token_id=0 if model_type == "bert" else 1,
+        )
+        torch.manual_seed(7)
+        model = (head_class if head else model_class)(config)
+        directory = tmp_path / name
+        model.save_pretrained(directory)
+
+        def write(path: str, content: Any) -> None:
+            target = directory / path
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+        modules = ["Transformer", "Pooling"] + ["Normalize"] * normalize
+        paths = ["", "1_Pooling", "2_Normalize"]
+        write("tokenizer.json", tokenizer)
+        write(
+            "modules.json",
+            [
+                {
+                    "idx": i,
+                    "name": str(i),
+                    "path": paths[i],
+                    "type": f"sentence_transformers.models.{kind}",
+                }
+                for i, kind in enumerate(modules)
+            ],
+        )
+        write(
+            "1_Pooling/config.json",
+            {
+                "word_embedding_dimension": hidden_size,
+                "pooling_mode_cls_token": pooling == "cls",
+                "pooling_mode_mean_tokens": pooling == "mean",
+                "pooling_mode_lasttoken": pooling == "lasttoken",
+                "include_prompt": True,
+            },
+        )
+        if normalize:
+            (directory / "2_Normalize").mkdir()
+        write("sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
+        write(
+            "config_sentence_transformers.json",
+            {"prompts": {"query": "a ", "passage": "b "}, "default_prompt_name": None},
+        )
+        write(
+            "tokenizer_config.json",
+            {
+                "tokenizer_class": "XLMRobertaTokenizer",
+                "model_max_length": max_tokens,
+                "bos_token": "<s>",
+                "cls_token": "<s>",
+                "eos_token": "</s>",
+                "sep_token": "</s>",
+                "unk_token": "<unk>",
+                "pad_token": "<pad>",
+                "mask_token": "<mask>",
+                "added_tokens_decoder": {
+                    str(added["id"]): {k: v for k, v in added.items() if k != "id"}
+                    for added in tokenizer["added_tokens"]
+                },
+            },
+        )
+        return directory
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder with evaluation data, corpora, tokenizer and stand-in beside the repository."""
+    path = Path(__file__).parents[2] / "shared"
+    if not path.is_dir():
+        pytest.skip("needs the shared data beside the repository")
+    return path
