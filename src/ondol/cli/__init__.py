@@ -1,0 +1,37 @@
+"""The command `ondol`. Results go to standard output, everything else to standard error."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from ondol.cli.parser import build_parser
+from ondol.errors import OndolError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; see `ondol.cli.parser.EXIT_CODES`.
+
+    argv: without the program's name; None takes the process's own arguments. Raises SystemExit
+    for -h, --version and usage errors, as argparse does.
+    """
+    try:
+        args = build_parser().parse_args(argv)
+        code: int = args.run(args)
+        # Here and not at exit, where a closed pipe can no longer be handled.
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _discard_output()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except (OndolError, OSError) as error:
+        print(f"ondol: error: {error}", file=sys.stderr)
+        return 1
+
+
+def _discard_output() -> None:
+    """Point standard output at nothing: the reader has gone, and the exit flushes once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,43 @@
+"""The parser of the whole command line. Importing it loads no engine and not even numpy."""
+
+import argparse
+
+import ondol
+from ondol.cli.build import add_parser as add_build
+from ondol.cli.embed import add_parser as add_embed
+from ondol.cli.info import add_parser as add_info
+from ondol.cli.prune import add_parser as add_prune
+from ondol.cli.verify import add_parser as add_verify
+
+EXIT_CODES = """\
+exit codes:
+  0    done (also if the reader of a pipe stopped reading early)
+  1    an error, stated on standard error in one line
+  2    the command line itself is wrong
+  3    verify: a variant failed, or none could be verified
+  130  stopped with Ctrl-C
+"""
+
+#: In the order of the help.
+_COMMANDS = (add_embed, add_info, add_verify, add_build, add_prune)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """A parser whose namespace has `run`, a function from the namespace to the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="ondol",
+        description="Korean and English text embeddings on the device, without torch.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"ondol {ondol.__version__}",
+        help="print the version and exit",
+    )
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add_command in _COMMANDS:
+        add_command(subparsers)
+    return parser

@@ -1,0 +1,36 @@
+"""Plain-text output: tables that line up, and standard output in UTF-8 whatever the locale."""
+
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+
+def emit(text: str) -> None:
+    """Write a result to standard output, as UTF-8 so that a pipe carries Korean everywhere."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.buffer.flush()
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns two spaces apart, the first flush left, those whose cells are numbers flush right."""
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(_width(cell) for cell in column) for column in columns]
+    right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
+    lines = []
+    for row in (header, *rows):
+        cells = [
+            " " * (width - _width(cell)) + cell if flush else cell + " " * (width - _width(cell))
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip() + "\n")
+    return "".join(lines)
+
+
+def _is_number(cell: str) -> bool:
+    return cell in ("", "-") or cell.replace(",", "").replace(".", "").replace("e-", "").isdigit()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: Hangul and Hanja take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -1,0 +1,165 @@
+"""`ondol verify`: does every variant still give the vectors that PyTorch gave?"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ondol.cli.options import new_parser, positive_int, variant_name
+from ondol.cli.table import emit, format_table
+from ondol.errors import MissingDependencyError, OndolError
+
+if TYPE_CHECKING:
+    from ondol.cli.options import Subparsers
+    from ondol.manifest import VariantRecord
+    from ondol.runtime.parity import ParityMeasurement
+
+_DESCRIPTION = """\
+Check a bundle: sizes and checksums of its files, agreement of its parts, and for every variant
+the vectors of all reference texts against the PyTorch vectors stored with them.
+
+A variant fails if it does not load or if its smallest cosine is below its floor; then the exit
+code is 3. A variant whose engine is not installed is skipped: it counts as no failure, unless
+nothing at all could be verified or --require-all is given.
+"""
+
+_EXAMPLES = """\
+ondol verify path/to/bundle
+ondol verify path/to/bundle --variant gguf-q8_0
+"""
+
+#: Exit code for a bundle that was read, but is not right.
+FAILED = 3
+
+
+def add_parser(subparsers: "Subparsers") -> None:
+    """Add the command."""
+    parser = new_parser(
+        subparsers,
+        "verify",
+        summary="compare every variant of a bundle with its reference vectors",
+        description=_DESCRIPTION,
+        examples=_EXAMPLES,
+    )
+    parser.add_argument(
+        "bundle",
+        metavar="BUNDLE",
+        nargs="?",
+        help="directory of the bundle (default: the one inside the package)",
+    )
+    parser.add_argument(
+        "--variant",
+        metavar="NAME",
+        type=variant_name,
+        help="verify this variant alone; if its engine is missing, that is an error",
+    )
+    parser.add_argument(
+        "--require-all",
+        action="store_true",
+        help="a skipped variant is a failure too",
+    )
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=positive_int,
+        help="threads of the engine (default: one per physical core)",
+    )
+    parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one variant.
+
+    Attributes:
+        measured: None if it did not get that far.
+        problem: why it was skipped or failed, None if all is well.
+        skipped: its engine is not installed.
+    """
+
+    record: "VariantRecord"
+    measured: "ParityMeasurement | None"
+    problem: str | None
+    skipped: bool
+
+    @property
+    def word(self) -> str:
+        if self.problem is None:
+            return "ok"
+        return "skipped" if self.skipped else "FAILED"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify and print. Returns 0, or FAILED."""
+    from ondol.manifest import Manifest
+    from ondol.runtime.default import default_bundle
+
+    bundle = Path(args.bundle) if args.bundle is not None else default_bundle()
+    manifest = Manifest.read(bundle)
+    records = [manifest.variant(args.variant)] if args.variant else list(manifest.variants)
+    outcomes = []
+    for record in records:
+        print(f"verifying {record.name} …", file=sys.stderr)
+        outcomes.append(verify_variant(bundle, record, threads=args.threads))
+    emit(_table(outcomes))
+    for outcome in outcomes:
+        if outcome.problem is not None:
+            emit(f"{outcome.record.name}: {outcome.problem}\n")
+    return exit_code(outcomes, require_all=args.require_all or args.variant is not None)
+
+
+def verify_variant(bundle: Path, record: "VariantRecord", *, threads: int | None) -> Outcome:
+    """Open one variant with every check, and embed all reference texts."""
+    from ondol.runtime.embedder import Embedder
+    from ondol.runtime.parity import measure_parity
+
+    try:
+        with Embedder(bundle, variant=record.name.value, threads=threads) as model:
+            measured = measure_parity(model)
+    except MissingDependencyError as error:
+        return Outcome(record, None, str(error), skipped=True)
+    except OndolError as error:
+        return Outcome(record, None, str(error), skipped=False)
+    problem = None
+    if not measured.min_cosine >= record.parity.floor:
+        problem = (
+            f"cosine {measured.min_cosine:.6f} to the stored vector of reference text "
+            f"{measured.worst_text} ({measured.worst_text_content[:60]!r}); its floor is "
+            f"{record.parity.floor}"
+        )
+    return Outcome(record, measured, problem, skipped=False)
+
+
+def exit_code(outcomes: list[Outcome], *, require_all: bool) -> int:
+    """0 if nothing failed and something was verified; FAILED otherwise.
+
+    require_all: a skipped variant counts as failed.
+    """
+    words = [outcome.word for outcome in outcomes]
+    if "FAILED" in words or "ok" not in words or (require_all and "skipped" in words):
+        return FAILED
+    return 0
+
+
+def _table(outcomes: list[Outcome]) -> str:
+    header = (
+        "variant", "result", "texts", "mean cosine", "min cosine", "floor", "max difference",
+        "at build",
+    )  # fmt: skip
+    rows = []
+    for outcome in outcomes:
+        found, stored = outcome.measured, outcome.record.parity
+        numbers = (
+            ("-", "-", "-", str(stored.floor), "-")
+            if found is None
+            else (
+                str(found.texts),
+                f"{found.mean_cosine:.6f}",
+                f"{found.min_cosine:.6f}",
+                str(stored.floor),
+                f"{found.max_abs_difference:.1e}",
+            )
+        )
+        rows.append((outcome.record.name.value, outcome.word, *numbers, f"{stored.min_cosine:.6f}"))
+    return format_table(header, rows)
