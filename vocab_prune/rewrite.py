@@ -50,7 +50,7 @@ def prune_tokenizer_json(tokenizer: Mapping[str, Any], kept: Sequence[int]) -> d
     vocabulary = UnigramVocabulary.from_json(tokenizer)
     new_ids = _new_ids(vocabulary, kept)
     pruned = copy.deepcopy(dict(tokenizer))
-    pruned["model"]["vocab"] = [tokenizer["model"]["vocab"][old] for old in kept]
+    pruned["model"]["vocab"] = [pruned["model"]["vocab"][old] for old in kept]
     pruned["model"]["unk_id"] = new_ids[vocabulary.unk_id]
     for token in pruned.get("added_tokens", []):
         token["id"] = new_ids[token["id"]]
