@@ -1,0 +1,77 @@
+"""Quantize a float32 GGUF file with llama.cpp's own quantizer, and say what each tensor became."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ondol.errors import ConversionError, MissingDependencyError
+from ondol.runtime.llama_library import captured_log, llama_library
+from ondol.variants import Variant
+
+#: llama.h, enum llama_ftype: what to make of a file, as `llama-quantize` names it.
+_FILE_TYPES = {
+    Variant.GGUF_Q4_0: 2,
+    Variant.GGUF_Q8_0: 7,
+    Variant.GGUF_Q5_0: 8,
+    Variant.GGUF_Q4_K_M: 15,
+}
+
+
+@dataclass(frozen=True)
+class TypeTotal:
+    """The tensors of one ggml type in a file."""
+
+    tensors: int
+    bytes: int
+
+
+def quantize_gguf(source: Path, target: Path, variant: Variant, *, threads: int) -> None:
+    """Write `target` from the float32 file `source`; the bytes do not depend on `threads`.
+
+    llama.cpp decides per tensor: norms, biases, positions and segment rows stay float32, and where
+    a row is no multiple of a type's block (384 of a K-quant's 256) it takes another type; see
+    `tensor_types`.
+    Raises ConversionError if llama.cpp refuses, with its own reason; MissingDependencyError
+    without llama-cpp-python.
+    """
+    if variant not in _FILE_TYPES:
+        known = ", ".join(str(variant) for variant in _FILE_TYPES)
+        raise ConversionError(f"{variant} is not made by llama.cpp's quantizer; expected {known}")
+    lib = llama_library("Quantizing GGUF files")
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = _FILE_TYPES[variant]
+    params.nthread = threads
+    with captured_log() as log:
+        code = lib.llama_model_quantize(os.fsencode(source), os.fsencode(target), params)
+    if code != 0:
+        raise ConversionError(
+            f"llama.cpp could not quantize {source} to {variant} (code {code}): {log}"
+        )
+
+
+def tensor_types(path: Path) -> dict[str, str]:
+    """The ggml type of each tensor of a GGUF file, by tensor name, in the order of the file."""
+    return {name: kind for name, kind, _ in _tensors(path)}
+
+
+def tensor_totals(path: Path) -> Mapping[str, TypeTotal]:
+    """Number and bytes of the tensors of each ggml type, most bytes first."""
+    totals: dict[str, TypeTotal] = {}
+    for _, kind, size in _tensors(path):
+        total = totals.get(kind, TypeTotal(0, 0))
+        totals[kind] = TypeTotal(total.tensors + 1, total.bytes + size)
+    return dict(sorted(totals.items(), key=lambda item: (-item[1].bytes, item[0])))
+
+
+def _tensors(path: Path) -> list[tuple[str, str, int]]:
+    """Name, type and bytes of each tensor. Raises ConversionError if the file is no GGUF file."""
+    try:
+        import gguf
+    except ImportError as error:
+        raise MissingDependencyError("Reading GGUF files", "gguf", "convert") from error
+    try:
+        reader = gguf.GGUFReader(path)
+    except (OSError, ValueError, IndexError) as error:
+        raise ConversionError(f"cannot read {path} as a GGUF file: {error}") from error
+    return [(str(t.name), str(t.tensor_type.name), int(t.n_bytes)) for t in reader.tensors]

@@ -1,0 +1,85 @@
+"""llama.cpp through llama-cpp-python: loaded once, quiet, with its error text at hand."""
+
+import contextlib
+import ctypes
+import threading
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from ondol.errors import MissingDependencyError
+
+# ggml/include/ggml.h, enum ggml_log_level. CONT continues the line of the message before it.
+_WARN, _ERROR, _CONT = 2, 3, 5
+
+_local = threading.local()
+
+
+def llama_library(purpose: str) -> Any:
+    """The module `llama_cpp`, its backend initialised, its log routed to `captured_log`.
+
+    purpose: what needs it, for the message: "Running GGUF variants".
+    Raises MissingDependencyError if llama-cpp-python is not installed.
+    """
+    try:
+        return _load()
+    except ImportError as error:
+        raise MissingDependencyError(purpose, "llama-cpp-python", "gguf") from error
+
+
+class LlamaLog:
+    """What llama.cpp said during one `captured_log` block: warnings and errors, in order."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._keep = False
+
+    def add(self, level: int, text: str) -> None:
+        """Keep one log event; a CONT event goes where the event before it went."""
+        if level != _CONT:
+            self._keep = level in (_WARN, _ERROR)
+        if self._keep:
+            self._parts.append(text)
+
+    def __str__(self) -> str:
+        """One line, for the end of an error message; "no reason given" if llama.cpp was silent."""
+        lines = [line.strip() for line in "".join(self._parts).splitlines() if line.strip()]
+        return "; ".join(lines) or "no reason given"
+
+
+@contextlib.contextmanager
+def captured_log() -> Iterator[LlamaLog]:
+    """Collect what llama.cpp logs on this thread, instead of letting it reach standard error.
+
+    llama.cpp has one log callback for the whole process (llama.h, llama_log_set), but calls it on
+    the thread that does the work; so a thread-local collector keeps loads that run at the same
+    time apart. The rest of the log goes where it went before ondol was imported.
+    """
+    outer = getattr(_local, "log", None)
+    _local.log = log = LlamaLog()
+    try:
+        yield log
+    finally:
+        _local.log = outer
+
+
+@cache
+def _load() -> Any:
+    import llama_cpp
+
+    previous = llama_cpp.llama_log_callback()
+    llama_cpp.llama_log_get(ctypes.byref(previous), ctypes.byref(ctypes.c_void_p()))
+
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+    def route(level: int, text: bytes, user_data: int | None) -> None:
+        log: LlamaLog | None = getattr(_local, "log", None)
+        if log is not None:
+            log.add(level, text.decode("utf-8", "replace"))
+        elif previous:
+            previous(level, text, user_data)
+
+    llama_cpp.llama_log_set(route, ctypes.c_void_p())
+    llama_cpp.llama_backend_init()
+    # ctypes callbacks die with their last reference; llama.cpp would then call freed memory.
+    llama_cpp.ondol_log_route = route
+    return llama_cpp
