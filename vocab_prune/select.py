@@ -2,9 +2,10 @@
 
 A text keeps its segmentation if, and in practice only if, every piece of it is kept. Nothing else
 matters: scores and order stay. So each piece is worth how often it occurs, and the pieces are
-taken in the order of that rate, with two exceptions that keep unknown characters away:
+taken in the order of that rate, with two corrections against unknown characters:
 
-1. a single character of the alphabet that occurs at all comes before any longer piece;
+1. a piece of one character counts CHARACTER_WEIGHT times: without it the character becomes
+   `<unk>` and its meaning is lost, while a longer piece merely splits;
 2. a piece of the alphabet (see `alphabet.py`) counts as if it occurred at least once in a million
    tokens, so that the whole alphabet is inside wherever there is room for it.
 
@@ -18,11 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ondol.errors import InputError
-from ondol.vocab_prune.alphabet import is_character
 from ondol.vocab_prune.unigram import UnigramVocabulary
 
 #: Default number of rows, special tokens included.
 DEFAULT_SIZE = 48_000
+
+#: How much more a character weighs than a longer piece of the same rate. Measured on Korean text at
+#: 41,348 rows: 1 gains 1.0 `<unk>` per 10,000 tokens, 2 to 8 gain 0.3; above 8 the lines kept
+#: identical fall.
+CHARACTER_WEIGHT = 3.0
 
 #: Rate, per token, that a piece of the alphabet has at least. Once in a million tokens: the rate of
 #: about the 33,000th piece of Korean and English together.
@@ -107,18 +112,18 @@ def select(
 def priority(vocabulary: UnigramVocabulary, alphabet: Set[int], rate: Rates) -> NDArray[np.int64]:
     """Ids worth keeping, most useful first: the alphabet, and every id whose rate is above 0.
 
-    rate: (vocabulary,) float64. Ties go to the lower id, which is the higher score.
+    rate: (vocabulary,) float64. Of equal pieces a
+    single character comes first, then the lower id, which is the higher score.
     """
     by_rule = np.zeros(len(vocabulary), bool)
     by_rule[list(alphabet)] = True
-    first = np.zeros(len(vocabulary), bool)
-    first[[i for i in alphabet if is_character(vocabulary.pieces[i]) and rate[i] > 0]] = True
-    worth = np.where(by_rule, np.maximum(rate, ALPHABET_RATE), rate)
-    # lexsort sorts by its last key first. Among unseen pieces of the alphabet, all at the same
-    # floor, characters come before words.
-    single = np.array([is_character(piece) for piece in vocabulary.pieces], bool)
+    # Without ▁가 a word that starts with it is ▁ and 가: only the bare character saves an <unk>.
+    bare = np.array([len(piece) == 1 for piece in vocabulary.pieces], bool)
+    worth = np.where(bare, CHARACTER_WEIGHT * rate, rate)
+    worth = np.where(by_rule, np.maximum(worth, ALPHABET_RATE), worth)
     ids = np.arange(len(vocabulary))
-    order = np.lexsort((ids, ~(single & by_rule), -worth, ~first))
+    # lexsort sorts by its last key first. In the alphabet's unseen pieces characters come first.
+    order = np.lexsort((ids, ~bare, -worth))
     return order[worth[order] > 0]
 
 

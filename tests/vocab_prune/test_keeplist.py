@@ -146,7 +146,8 @@ def test_provenance_names_every_source() -> None:
     for language in ("en", "ko"):
         for source in provenance["sources"][language]:
             assert source["tokens"] > 0 < source["share"]
-            assert source["origin"] and source["licence"]
+            assert source["origin"]
+            assert source["licence"]
             assert all(source["versions"].values())
     assert "eval" not in str(provenance)
 

@@ -29,14 +29,14 @@ def names(ids: tuple[int, ...]) -> list[str]:
     return [PIECES[index] for index in ids]
 
 
-COUNTS = rates(the=0.5, cat=0.1, 나=0.01, der=ALPHABET_RATE / 2)
+COUNTS = rates(the=0.5, cat=0.1, 나=0.04, der=ALPHABET_RATE / 2)
 
 
 @pytest.mark.parametrize(
     ("size", "added"),
     [
-        (4, "나"),  # a character that occurs, before more frequent words
-        (5, "▁the"),
+        (4, "▁the"),
+        (5, "나"),  # a character weighs three times its rate, so it comes before ▁cat
         (6, "▁cat"),
         (7, "가"),  # the unseen alphabet: its characters first,
         (8, "가나"),  # then its words,
