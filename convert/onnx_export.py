@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,29 +29,23 @@ def export_float(model: "transformers.PreTrainedModel", out: Path) -> None:
         from optimum.exporters.onnx import onnx_export_from_model
     except ImportError as error:
         raise MissingDependencyError("exporting to ONNX", "optimum-onnx", "convert") from error
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = out.parent / f".{out.stem}.export"
-    folder.mkdir()
-    with _quiet():
+    with _quiet(), tempfile.TemporaryDirectory(dir=out.parent) as folder:
         onnx_export_from_model(
             model,
-            folder,
+            Path(folder),
             opset=OPSET,
             task="feature-extraction",
             do_validation=False,  # every variant is measured on real text later
         )
-    exported = onnx.load(folder / "model.onnx")
+        exported = onnx.load(Path(folder, "model.onnx"))
     rows = model.config.vocab_size
-    widths = {tuple(item.dims) for item in exported.graph.initializer}
-    if (rows, model.config.hidden_size) not in widths:
+    shapes = {tuple(item.dims) for item in exported.graph.initializer}
+    if (rows, model.config.hidden_size) not in shapes:
         raise ConversionError(
             f"the exported graph holds no embedding of {rows:,} rows; optimum changed its layout"
         )
     exported.metadata_props.add(key=VOCAB_ROWS_KEY, value=str(rows))
     onnx.save(exported, out)
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
 
 
 def quantize_dynamic(source: Path, out: Path) -> None:
@@ -63,12 +58,11 @@ def quantize_dynamic(source: Path, out: Path) -> None:
         from optimum.onnxruntime.configuration import AutoQuantizationConfig
     except ImportError as error:
         raise MissingDependencyError("quantizing ONNX files", "optimum-onnx", "convert") from error
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with _quiet():
+    with _quiet(), tempfile.TemporaryDirectory(dir=out.parent) as folder:
         quantizer = ORTQuantizer.from_pretrained(source.parent, file_name=source.name)
         config = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
-        written = quantizer.quantize(config, save_dir=out.parent, file_suffix="quantized")
-    written.rename(out)
+        quantizer.quantize(config, save_dir=folder, file_suffix="quantized")
+        Path(folder, f"{source.stem}_quantized.onnx").rename(out)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,10 @@ PIECES = [
 @pytest.fixture
 def tiny_tokenizer() -> dict[str, Any]:
     """The content of a tokenizer.json of XLM-R's form: 4 special pieces, 12 others, `<mask>`."""
+    return _tiny_tokenizer()
+
+
+def _tiny_tokenizer() -> dict[str, Any]:
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     vocab = [[piece, 0.0] for piece in special] + [list(p) for p in PIECES] + [["<mask>", 0.0]]
     flags = {"single_word": False, "rstrip": False, "normalized": False, "special": True}
@@ -78,117 +82,136 @@ MakeCheckpoint = Callable[..., Path]
 
 
 @pytest.fixture
-def make_checkpoint(tmp_path: Path, tiny_tokenizer: dict[str, Any]) -> MakeCheckpoint:
+def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
     """Write a random two-layer checkpoint in sentence-transformers' form; returns its directory.
 
-    Keyword arguments: model_type ("bert" or "xlm-roberta"), pooling, normalize, tokenizer (parsed
-    tokenizer.json), extra_rows (embedding rows past the tokenizer's), head (a masked language
-    model around the encoder, so that names carry a prefix), hidden_size, max_tokens.
+    Keyword arguments: name (of the directory), model_type ("bert" or "xlm-roberta"), pooling,
+    normalize, tokenizer (parsed tokenizer.json), extra_rows (embedding rows past the tokenizer's),
+    head (a masked language model around the encoder, so that names carry a prefix), hidden_size,
+    max_tokens.
     """
 
-    def make(
-        *,
-        name: str = "checkpoint",
-        model_type: str = "bert",
-        pooling: str = "mean",
-        normalize: bool = True,
-        tokenizer: dict[str, Any] | None = None,
-        extra_rows: int = 3,
-        head: bool = False,
-        hidden_size: int = 32,
-        max_tokens: int = 24,
-    ) -> Path:
-        import torch
-        import transformers
-
-        tokenizer = tiny_tokenizer if tokenizer is None else tokenizer
-        config_class, model_class, head_class = {
-            "bert": (
-                transformers.BertConfig,
-                transformers.BertModel,
-                transformers.BertForMaskedLM,
-            ),
-            "xlm-roberta": (
-                transformers.XLMRobertaConfig,
-                transformers.XLMRobertaModel,
-                transformers.XLMRobertaForMaskedLM,
-            ),
-        }[model_type]
-        first_position = 0 if model_type == "bert" else 2
-        config = config_class(
-            vocab_size=len(tokenizer["model"]["vocab"]) + extra_rows,
-            hidden_size=hidden_size,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=2 * hidden_size,
-            max_position_embeddings=max_tokens + first_position,
-            type_vocab_size=2 if model_type == "bert" else 1,
-            initializer_range=0.5,  # small random weights would hide a wrong position or segment
-            pad_token_id=0 if model_type == "bert" else 1,
-        )
-        torch.manual_seed(7)
-        model = (head_class if head else model_class)(config)
-        directory = tmp_path / name
-        model.save_pretrained(directory)
-
-        def write(path: str, content: Any) -> None:
-            target = directory / path
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
-        modules = ["Transformer", "Pooling"] + ["Normalize"] * normalize
-        paths = ["", "1_Pooling", "2_Normalize"]
-        write("tokenizer.json", tokenizer)
-        write(
-            "modules.json",
-            [
-                {
-                    "idx": i,
-                    "name": str(i),
-                    "path": paths[i],
-                    "type": f"sentence_transformers.models.{kind}",
-                }
-                for i, kind in enumerate(modules)
-            ],
-        )
-        write(
-            "1_Pooling/config.json",
-            {
-                "word_embedding_dimension": hidden_size,
-                "pooling_mode_cls_token": pooling == "cls",
-                "pooling_mode_mean_tokens": pooling == "mean",
-                "pooling_mode_lasttoken": pooling == "lasttoken",
-                "include_prompt": True,
-            },
-        )
-        if normalize:
-            (directory / "2_Normalize").mkdir()
-        write("sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
-        write(
-            "config_sentence_transformers.json",
-            {"prompts": {"query": "a ", "passage": "b "}, "default_prompt_name": None},
-        )
-        write(
-            "tokenizer_config.json",
-            {
-                "tokenizer_class": "XLMRobertaTokenizer",
-                "model_max_length": max_tokens,
-                "bos_token": "<s>",
-                "cls_token": "<s>",
-                "eos_token": "</s>",
-                "sep_token": "</s>",
-                "unk_token": "<unk>",
-                "pad_token": "<pad>",
-                "mask_token": "<mask>",
-                "added_tokens_decoder": {
-                    str(added["id"]): {k: v for k, v in added.items() if k != "id"}
-                    for added in tokenizer["added_tokens"]
-                },
-            },
-        )
-        return directory
+    def make(*, name: str = "checkpoint", **options: Any) -> Path:
+        return _write_checkpoint(tmp_path / name, **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a tiny BertModel with the float variants and one quantized one. Do not change it:
+    copy it first.
+    """
+    from ondol.convert.build import BuildOptions, build
+    from ondol.variants import Variant
+
+    root = tmp_path_factory.mktemp("tiny")
+    checkpoint = _write_checkpoint(root / "checkpoint")
+    variants = (Variant.ONNX_FP32, Variant.ONNX_INT8, Variant.GGUF_F32, Variant.GGUF_F16)
+    build(BuildOptions(str(checkpoint), root / "bundle", prune=None, variants=variants))
+    return root / "bundle"
+
+
+def _write_checkpoint(
+    directory: Path,
+    *,
+    model_type: str = "bert",
+    pooling: str = "mean",
+    normalize: bool = True,
+    tokenizer: dict[str, Any] | None = None,
+    extra_rows: int = 3,
+    head: bool = False,
+    hidden_size: int = 32,
+    max_tokens: int = 24,
+) -> Path:
+    import torch
+    import transformers
+
+    tokenizer = _tiny_tokenizer() if tokenizer is None else tokenizer
+    config_class, model_class, head_class = {
+        "bert": (
+            transformers.BertConfig,
+            transformers.BertModel,
+            transformers.BertForMaskedLM,
+        ),
+        "xlm-roberta": (
+            transformers.XLMRobertaConfig,
+            transformers.XLMRobertaModel,
+            transformers.XLMRobertaForMaskedLM,
+        ),
+    }[model_type]
+    first_position = 0 if model_type == "bert" else 2
+    config = config_class(
+        vocab_size=len(tokenizer["model"]["vocab"]) + extra_rows,
+        hidden_size=hidden_size,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=2 * hidden_size,
+        max_position_embeddings=max_tokens + first_position,
+        type_vocab_size=2 if model_type == "bert" else 1,
+        initializer_range=0.5,  # small random weights would hide a wrong position or segment
+        pad_token_id=0 if model_type == "bert" else 1,
+    )
+    torch.manual_seed(7)
+    model = (head_class if head else model_class)(config)
+    model.save_pretrained(directory)
+
+    def write(path: str, content: Any) -> None:
+        target = directory / path
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+    modules = ["Transformer", "Pooling"] + ["Normalize"] * normalize
+    paths = ["", "1_Pooling", "2_Normalize"]
+    write("tokenizer.json", tokenizer)
+    write(
+        "modules.json",
+        [
+            {
+                "idx": i,
+                "name": str(i),
+                "path": paths[i],
+                "type": f"sentence_transformers.models.{kind}",
+            }
+            for i, kind in enumerate(modules)
+        ],
+    )
+    write(
+        "1_Pooling/config.json",
+        {
+            "word_embedding_dimension": hidden_size,
+            "pooling_mode_cls_token": pooling == "cls",
+            "pooling_mode_mean_tokens": pooling == "mean",
+            "pooling_mode_lasttoken": pooling == "lasttoken",
+            "include_prompt": True,
+        },
+    )
+    if normalize:
+        (directory / "2_Normalize").mkdir()
+    write("sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
+    write(
+        "config_sentence_transformers.json",
+        {"prompts": {"query": "a ", "passage": "b "}, "default_prompt_name": None},
+    )
+    write(
+        "tokenizer_config.json",
+        {
+            "tokenizer_class": "XLMRobertaTokenizer",
+            "model_max_length": max_tokens,
+            "bos_token": "<s>",
+            "cls_token": "<s>",
+            "eos_token": "</s>",
+            "sep_token": "</s>",
+            "unk_token": "<unk>",
+            "pad_token": "<pad>",
+            "mask_token": "<mask>",
+            "added_tokens_decoder": {
+                str(added["id"]): {k: v for k, v in added.items() if k != "id"}
+                for added in tokenizer["added_tokens"]
+            },
+        },
+    )
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,264 @@
+"""From a checkpoint to a bundle: prune, export, quantize, measure, write."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ondol.checkpoint import Checkpoint
+from ondol.convert.card import model_card
+from ondol.convert.export import Exporter
+from ondol.convert.floors import MIN_COSINE
+from ondol.convert.torch_encoder import load_encoder, reference_vectors
+from ondol.errors import InputError, ParityError
+from ondol.files import atomic_directory
+from ondol.hub import Resolved, resolve
+from ondol.manifest import (
+    FILE_NAME,
+    SCHEMA_VERSION,
+    FileRecord,
+    Manifest,
+    Parity,
+    Reference,
+    Source,
+    VariantRecord,
+    Vocabulary,
+)
+from ondol.runtime.checks import Check
+from ondol.runtime.embedder import Embedder
+from ondol.runtime.parity import ParityMeasurement, measure_parity
+from ondol.runtime.tokenize import TextTokenizer
+from ondol.variants import Variant
+from ondol.vocab_prune.prune import PruneOptions, PruneReport, prune
+from ondol.vocab_prune.rewrite import write_pruned_checkpoint
+from ondol.vocab_prune.unigram import UnigramVocabulary
+from ondol.vocab_prune.verify import verification_lines
+
+ReportStage = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What to build.
+
+    Attributes:
+        source: a checkpoint directory or a hub id.
+        out: the bundle's directory; must not exist, or be empty.
+        revision: of a hub id.
+        prune: which pieces to keep; None keeps the whole vocabulary.
+        variants: which forms the bundle gets.
+        prompts: by name, instead of those that the checkpoint states.
+
+    Raises InputError if variants is empty.
+    """
+
+    source: str
+    out: Path
+    revision: str | None = None
+    prune: PruneOptions | None = field(default_factory=PruneOptions)
+    variants: tuple[Variant, ...] = tuple(Variant)
+    prompts: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise InputError("no variant to build; name at least one")
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What was built.
+
+    Attributes:
+        manifest: as written to the bundle.
+        prune: the first stage's report, or None with the whole vocabulary.
+        source_bytes: the checkpoint's weights and tokenizer.json.
+    """
+
+    manifest: Manifest
+    prune: PruneReport | None
+    source_bytes: int
+
+
+def reference_texts() -> list[str]:
+    """The texts inside the package on which every variant is measured, prompts included.
+
+    Written for this project. The first ones are short: every load embeds them.
+    """
+    content = files("ondol.convert").joinpath("reference_texts.json").read_text("utf-8")
+    texts: list[str] = json.loads(content)
+    return texts
+
+
+def build(options: BuildOptions, report_stage: ReportStage = lambda stage: None) -> BuildReport:
+    """Build a bundle. It appears whole or not at all; the same input gives the same bytes.
+
+    `report_stage` is called with what begins.
+
+    Raises:
+        CheckpointError: the source is not supported.
+        InputError: `out` exists, or a corpus cannot be read.
+        ParityError: a variant is below its floor (see `ondol.convert.floors`).
+        ConversionError: another stage failed.
+        MissingDependencyError: a package of the extra `convert` is not installed.
+    """
+    report_stage(f"reading {options.source}")
+    resolved = resolve(options.source, options.revision)
+    original = Checkpoint(resolved.directory)
+    with atomic_directory(options.out) as bundle:
+        work = bundle / ".work"
+        work.mkdir()
+        pruned, prune_report = _prune(original, work / "checkpoint", options.prune, report_stage)
+        manifest = _begin(original, resolved, pruned, prune_report, options, bundle, report_stage)
+        manifest = _export(pruned, manifest, options.variants, bundle, work, report_stage)
+        _remove(work)
+        manifest = _measure(manifest, bundle, report_stage)
+        (bundle / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
+        (bundle / "README.md").write_text(model_card(manifest), encoding="utf-8")
+        report_stage("loading every variant with all checks")
+        for record in manifest.variants:
+            Embedder(bundle, variant=record.name.value).close()
+    return BuildReport(manifest, prune_report, sum(r.bytes for r in manifest.source.files))
+
+
+def _prune(
+    original: Checkpoint, out: Path, options: PruneOptions | None, report_stage: ReportStage
+) -> tuple[Checkpoint, PruneReport | None]:
+    """The checkpoint with as many rows as its tokenizer has entries, or fewer."""
+    if options is not None:
+        report = prune(original, out, options, report_stage)
+        return Checkpoint(out), report
+    report_stage("keeping the whole vocabulary")
+    out.mkdir()
+    entries = len(UnigramVocabulary.from_json(original.tokenizer()))
+    write_pruned_checkpoint(original, range(entries), out)
+    return Checkpoint(out), None
+
+
+def _begin(
+    original: Checkpoint,
+    resolved: Resolved,
+    pruned: Checkpoint,
+    prune_report: PruneReport | None,
+    options: BuildOptions,
+    bundle: Path,
+    report_stage: ReportStage,
+) -> Manifest:
+    """The manifest without variants; writes tokenizer and reference set."""
+    tokenizer_path = bundle / "tokenizer.json"
+    tokenizer_path.write_bytes((pruned.directory / "tokenizer.json").read_bytes())
+    texts = reference_texts()
+    texts_path, vectors_path = bundle / "reference.json", bundle / "reference.npy"
+    texts_path.write_text(json.dumps(texts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    report_stage(f"computing {len(texts)} reference vectors with PyTorch")
+    tokenizer = TextTokenizer(tokenizer_path, max_tokens=pruned.architecture.max_tokens)
+    vectors = reference_vectors(load_encoder(pruned), pruned, tokenizer(texts).ids)
+    np.save(vectors_path, vectors)
+    used = [*original.weight_files(), original.directory / "tokenizer.json"]
+    used.append(original.directory / "config.json")
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        ondol_version=version("ondol"),
+        source=Source(
+            id=resolved.id,
+            revision=resolved.revision,
+            files=tuple(FileRecord.of(path, original.directory) for path in sorted(used)),
+        ),
+        architecture=pruned.architecture,
+        pooling=pruned.pooling,
+        normalize=pruned.normalize,
+        prompts=original.prompts.by_name if options.prompts is None else options.prompts,
+        prompts_source=original.prompts.source if options.prompts is None else "given",
+        vocabulary=_vocabulary(original, pruned, prune_report),
+        tokenizer=FileRecord.of(tokenizer_path, bundle),
+        reference=Reference(
+            texts=FileRecord.of(texts_path, bundle),
+            vectors=FileRecord.of(vectors_path, bundle),
+            engine=f"torch {version('torch')}, transformers {version('transformers')}, float32",
+        ),
+        variants=(),
+    )
+
+
+def _vocabulary(original: Checkpoint, pruned: Checkpoint, report: PruneReport | None) -> Vocabulary:
+    fidelity: dict[str, Any] = {}
+    if report is not None:
+        fidelity = {language: asdict(counts) for language, counts in report.fidelity.items()}
+    return Vocabulary(
+        rows=pruned.architecture.vocab_rows,
+        source_rows=original.architecture.vocab_rows,
+        rule="whole vocabulary" if report is None else report.rule,
+        fidelity=fidelity,
+    )
+
+
+def _export(
+    checkpoint: Checkpoint,
+    manifest: Manifest,
+    variants: Sequence[Variant],
+    bundle: Path,
+    work: Path,
+    report_stage: ReportStage,
+) -> Manifest:
+    """Write the variants' files, in the order of the enumeration. Their parity is still unknown."""
+    lines = [line for group in verification_lines().values() for line in group]
+    exporter = Exporter(checkpoint, manifest.source.id, [*reference_texts(), *lines], work)
+    records = []
+    for variant in (variant for variant in Variant if variant in variants):
+        report_stage(f"writing {variant}")
+        path = bundle / variant.path
+        path.parent.mkdir(exist_ok=True)
+        scheme = exporter.write(variant, path)
+        written = FileRecord.of(path, bundle)
+        unknown = Parity(0, 0.0, 0.0, 0.0, MIN_COSINE[variant], 0)
+        records.append(
+            VariantRecord(variant, written.path, written.bytes, written.sha256, scheme, unknown)
+        )
+    return replace(manifest, variants=tuple(records))
+
+
+def _measure(manifest: Manifest, bundle: Path, report_stage: ReportStage) -> Manifest:
+    """Fill in every variant's parity, through the runtime. Raises ParityError below a floor."""
+    # The runtime reads a manifest; this one has no parity yet, and the self-test is off.
+    (bundle / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
+    records = []
+    for record in manifest.variants:
+        report_stage(f"measuring {record.name}")
+        with Embedder(bundle, variant=record.name.value, check=Check.OFF.value) as embedder:
+            measured = measure_parity(embedder)
+        floor = record.parity.floor
+        if not measured.min_cosine >= floor:
+            raise _below_floor(record.name, measured, floor)
+        records.append(replace(record, parity=_rounded(measured, floor)))
+    return replace(manifest, variants=tuple(records))
+
+
+def _rounded(measured: ParityMeasurement, floor: float) -> Parity:
+    """Nine digits: the tenth differs between runs of one engine on one machine."""
+    return Parity(
+        texts=measured.texts,
+        mean_cosine=round(measured.mean_cosine, 9),
+        min_cosine=round(measured.min_cosine, 9),
+        max_abs_difference=round(measured.max_abs_difference, 9),
+        floor=floor,
+        worst_text=measured.worst_text,
+    )
+
+
+def _below_floor(variant: Variant, measured: ParityMeasurement, floor: float) -> ParityError:
+    return ParityError(
+        f"{variant} has cosine {measured.min_cosine:.6f} to PyTorch on reference text "
+        f"{measured.worst_text} ({measured.worst_text_content[:40]!r}), mean "
+        f"{measured.mean_cosine:.6f}; its floor is {floor}. Nothing was written: leave the variant "
+        "out with --variants, or report the checkpoint"
+    )
+
+
+def _remove(directory: Path) -> None:
+    for path in sorted(directory.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    directory.rmdir()
