@@ -11,15 +11,13 @@ import pytest
 from ondol.cli import main
 from ondol.testing import FakeEmbedder
 
-RunCommand = Callable[..., int]
-
 
 @pytest.fixture
-def fake_model(monkeypatch: pytest.MonkeyPatch) -> FakeEmbedder:
-    """`ondol embed` uses this one: 4 dimensions, at most 8 tokens."""
-    model = FakeEmbedder(dimension=4, max_tokens=8)
-    monkeypatch.setattr("ondol.cli.embed.open_model", lambda args: model)
-    return model
+def fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ondol embed` uses a fake: 4 dimensions, at most 8 tokens."""
+    monkeypatch.setattr(
+        "ondol.cli.embed.open_model", lambda args: FakeEmbedder(dimension=4, max_tokens=8)
+    )
 
 
 @pytest.fixture

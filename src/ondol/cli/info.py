@@ -122,7 +122,7 @@ def _scheme(scheme: Mapping[str, Any], indent: str = "  ") -> str:
     """Nested mappings as indented lines; this is where the type of every GGUF tensor shows."""
     lines = []
     for name, value in scheme.items():
-        label = name.replace("_", " ")
+        label = name.replace("_", " ") if name.islower() else name  # Q4_0 is a name of its own
         if isinstance(value, Mapping) and any(isinstance(item, Mapping) for item in value.values()):
             lines.append(f"{indent}{label}\n{_scheme(value, indent + '  ')}")
         elif isinstance(value, Mapping):

@@ -1,0 +1,50 @@
+"""The fake that users test their own programs with has the real one's surface."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from ondol import ClosedError, Embedder, InputError
+from ondol.testing import FakeEmbedder
+
+
+def test_vectors_depend_on_the_text_alone_and_have_norm_1() -> None:
+    model = FakeEmbedder()
+    many = model.encode(["가", "b", "가"])
+    assert many.shape == (3, 384)
+    assert many.dtype == np.float32
+    assert np.array_equal(many[0], many[2])
+    assert np.array_equal(many[1], FakeEmbedder().encode("b"))
+    assert np.allclose(np.linalg.norm(many, axis=1), 1, atol=1e-6)
+    assert abs(model.similarity(many[0], many[1])[0, 0]) < 0.3
+
+
+def test_prompts_change_the_vector_as_in_the_real_one() -> None:
+    model = FakeEmbedder()
+    assert np.array_equal(model.encode_query("b"), model.encode("query: b"))
+    assert np.array_equal(model.encode_document(["b"]), model.encode(["passage: b"]))
+    with pytest.raises(InputError, match="no prompt named 'title'"):
+        model.encode("b", prompt_name="title")
+
+
+def test_truncation_is_reported() -> None:
+    result = FakeEmbedder(max_tokens=4).embed(["a b", "a b c"])
+    assert result.truncated == (1,)
+    assert result.token_counts.tolist() == [4, 4]
+    assert np.array_equal(*result.vectors)
+
+
+def test_a_closed_one_and_bad_input_are_errors() -> None:
+    with FakeEmbedder() as model, pytest.raises(InputError, match="text 1 is of type int"):
+        model.encode(["a", 3])  # type: ignore[list-item]
+    with pytest.raises(ClosedError):
+        model.encode("a")
+
+
+@pytest.mark.parametrize(
+    "name", ["encode", "encode_query", "encode_document", "embed", "similarity", "close"]
+)
+def test_signatures_are_the_real_ones(name: str) -> None:
+    fake, real = (inspect.signature(getattr(kind, name)) for kind in (FakeEmbedder, Embedder))
+    assert list(fake.parameters) == list(real.parameters)
