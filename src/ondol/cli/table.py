@@ -28,7 +28,11 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell in ("", "-") or cell.replace(",", "").replace(".", "").replace("e-", "").isdigit()
+    if cell in ("", "-"):
+        return True
+    for sign in (",", ".", "e-", "%"):
+        cell = cell.replace(sign, "")
+    return cell.isdigit()
 
 
 def _width(text: str) -> int:

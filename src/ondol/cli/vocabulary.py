@@ -100,8 +100,8 @@ def prune_text(report: "PruneReport", languages: Sequence[str]) -> str:
 
 def _fidelity(by_language: "dict[str, Fidelity]") -> str:
     header = (
-        "language", "lines", "same lines", "same tokens", "<unk> per 10k", "after",
-        "tokens per character", "after",
+        "language", "lines", "same lines", "same tokens", "<unk>/10k before", "after",
+        "tokens/character before", "after",
     )  # fmt: skip
     rows = []
     for code, found in by_language.items():
