@@ -73,5 +73,13 @@ def test_sizes_and_languages(full: dict[str, Any]) -> None:
             assert len(kept) == size
             if size == 41_348:
                 assert alphabet <= set(kept)
+            if size > 7:  # a vocabulary that was pruned before is still XLM-R's
+                pieces, scores = zip(
+                    *((vocabulary.pieces[i], vocabulary.scores[i]) for i in kept), strict=True
+                )
+                pruned = UnigramVocabulary(pieces, scores, 3, frozenset({0, 1, 2, 3, size - 1}))
+                again = default_rates(pruned, languages)
+                for language in languages:
+                    assert (again[language] == rates[language][list(kept)]).all()
             if languages == ["en"]:
                 assert not any(has_hangul(vocabulary.pieces[index]) for index in kept)
