@@ -6,6 +6,7 @@ the same in parts that can be combined freely; what llama.cpp cannot reproduce i
 """
 
 import base64
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -83,7 +84,7 @@ def ugm_tokenizer(tokenizer: Mapping[str, Any]) -> UgmTokenizer:
     kinds[model["unk_id"]] = TokenKind.UNKNOWN
     # llama.cpp asserts on this (GGML_ASSERT on id_to_token and token_to_id), that is, it aborts.
     if len(set(pieces)) != len(pieces):
-        repeated = next(piece for n, piece in enumerate(pieces) if piece in pieces[:n])
+        repeated = Counter(pieces).most_common(1)[0][0]
         raise ConversionError(f"tokenizer.json: the piece {repeated!r} occurs twice")
 
     charsmap, merges_spaces = _normalizer(tokenizer.get("normalizer"))
@@ -141,6 +142,8 @@ def _post_processor(processor: Mapping[str, Any] | None) -> tuple[int | None, in
     around: list[int | None] = [None, None]
     seen_text = False
     for part in _parts(processor, "processors"):
+        if part["type"] in ("BertProcessing", "RobertaProcessing"):
+            return int(part["cls"][1]), int(part["sep"][1])
         if part["type"] != "TemplateProcessing":
             raise _unsupported("post_processor", part["type"], "TemplateProcessing")
         for step in part["single"]:

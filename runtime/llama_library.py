@@ -9,8 +9,9 @@ from typing import Any
 
 from ondol.errors import MissingDependencyError
 
-# ggml/include/ggml.h, enum ggml_log_level. CONT continues the line of the message before it.
-_WARN, _ERROR, _CONT = 2, 3, 5
+# ggml/include/ggml.h, enum ggml_log_level (llama-cpp-python's own _logger.py has older numbers).
+# CONT continues the line of the message before it.
+_ERROR, _CONT = 4, 5
 
 _local = threading.local()
 
@@ -28,7 +29,7 @@ def llama_library(purpose: str) -> Any:
 
 
 class LlamaLog:
-    """What llama.cpp said during one `captured_log` block: warnings and errors, in order."""
+    """What llama.cpp said during one `captured_log` block: its errors, in order."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -37,7 +38,7 @@ class LlamaLog:
     def add(self, level: int, text: str) -> None:
         """Keep one log event; a CONT event goes where the event before it went."""
         if level != _CONT:
-            self._keep = level in (_WARN, _ERROR)
+            self._keep = level == _ERROR
         if self._keep:
             self._parts.append(text)
 

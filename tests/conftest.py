@@ -214,6 +214,41 @@ def _write_checkpoint(
     return directory
 
 
+MakeGguf = Callable[..., Path]
+
+
+@pytest.fixture
+def make_gguf(tmp_path: Path) -> MakeGguf:
+    """Write a checkpoint directory as a GGUF file, quantized ones through a float32 file."""
+
+    def make(checkpoint_dir: Path, variant: str = "gguf-f32") -> Path:
+        from ondol.checkpoint import Checkpoint
+        from ondol.convert.gguf_quantize import quantize_gguf
+        from ondol.convert.gguf_writer import write_gguf
+        from ondol.variants import Variant
+
+        wanted = Variant.parse(variant)
+        written = wanted if wanted is Variant.GGUF_F16 else Variant.GGUF_F32
+        checkpoint = Checkpoint(checkpoint_dir)
+        path = tmp_path / f"{checkpoint_dir.name}-{written.precision}.gguf"
+        write_gguf(
+            path,
+            architecture=checkpoint.architecture,
+            weights={n: t.numpy() for n, t in checkpoint.encoder_weights().items()},
+            tokenizer=checkpoint.tokenizer(),
+            pooling=checkpoint.pooling,
+            name="tiny",
+            variant=written,
+        )
+        if wanted is written:
+            return path
+        target = path.with_name(f"{checkpoint_dir.name}-{wanted.precision}.gguf")
+        quantize_gguf(path, target, wanted, threads=2)
+        return target
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """The folder with evaluation data, corpora, tokenizer and stand-in beside the repository."""
