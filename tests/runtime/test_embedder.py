@@ -1,0 +1,226 @@
+"""Embedder over a real, tiny bundle: arguments, results, threads, processes, life and death."""
+
+import multiprocessing
+import pickle
+import threading
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ondol.errors import (
+    BundleNotFoundError,
+    ClosedError,
+    InputError,
+    NumericalError,
+    OndolError,
+    VariantError,
+)
+from ondol.runtime.embedder import Embedder
+from ondol.runtime.reports import TruncationWarning
+from ondol.runtime.similarity import rowwise_cosine
+
+VARIANTS = ["onnx-fp32", "onnx-int8", "gguf-f32", "gguf-f16"]
+
+TEXTS = ["한국 a", "", "b", "ab 한국 한국 a b", "어 한", "한국 a", "жж 국"]
+
+
+@pytest.fixture(params=VARIANTS)
+def embedder(request: pytest.FixtureRequest, tiny_bundle: Path) -> Iterator[Embedder]:
+    with Embedder(tiny_bundle, variant=request.param, threads=2) as embedder:
+        yield embedder
+
+
+def test_shapes_and_norms(embedder: Embedder) -> None:
+    one = embedder.encode("한국")
+    assert (one.shape, one.dtype) == ((32,), np.float32)
+    many = embedder.encode(TEXTS)
+    assert (many.shape, many.dtype) == ((7, 32), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(many, axis=1), 1, atol=1e-6)
+    assert embedder.encode([]).shape == (0, 32)
+    assert embedder.encode(tuple(TEXTS)).tobytes() == many.tobytes()
+    assert embedder.encode(np.array(TEXTS)).tobytes() == many.tobytes()
+    assert embedder.dimension == 32
+
+
+def test_order_is_kept_and_equal_texts_have_equal_vectors(embedder: Embedder) -> None:
+    vectors = embedder.encode(TEXTS)
+    assert (vectors[0] == vectors[5]).all()
+    alone = np.stack([embedder.encode(text) for text in TEXTS])
+    assert rowwise_cosine(vectors, alone).min() > 0.99999
+    assert rowwise_cosine(vectors[:-1], vectors[1:]).max() < 0.999, "texts must not be mixed up"
+
+
+def test_prompts(embedder: Embedder) -> None:
+    assert embedder.prompts == {"query": "a ", "passage": "b "}
+    plain = embedder.encode("a 한국")
+    assert (embedder.encode("한국", prompt="a ") == plain).all()
+    assert (embedder.encode("한국", prompt_name="query") == plain).all()
+    assert (embedder.encode_query("한국") == plain).all()
+    assert (embedder.encode_query(["한국"]) == plain[None]).all()
+    assert (embedder.encode_document("한국") == embedder.encode("b 한국")).all()
+    assert (embedder.encode_query("한국", prompt="") == embedder.encode("한국")).all()
+    with pytest.raises(InputError, match="no prompt named 'task'; it has 'query', 'passage'"):
+        embedder.encode("한국", prompt_name="task")
+
+
+def test_result_reports_what_was_cut(embedder: Embedder) -> None:
+    texts = ["a", "a " * 40, "b", "a " * 22]
+    with pytest.warns(TruncationWarning, match="1 of 4 texts are longer than 24 tokens"):
+        result = embedder.embed(texts)
+    assert result.token_counts.tolist() == [3, 24, 4, 24]
+    assert result.truncated == (1,)
+    assert (result.vectors[1] == result.vectors[3]).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # reported once
+        assert embedder.embed(texts).truncated == (1,)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda e: e.encode([1]), "text 0 is of type int"),
+        (lambda e: e.encode(["a", None]), "text 1 is of type NoneType"),
+        (lambda e: e.encode(["a", "\ud800"]), "text 1 holds a lone surrogate"),
+        (lambda e: e.encode(b"a"), "bytes; expected a sequence of str"),
+        (lambda e: e.encode({"a"}), "set; expected a sequence of str"),
+        (lambda e: e.encode("a", batch_size=0), "batch_size is 0"),
+        (lambda e: e.encode("a", prompt=3), "prompt is a int"),
+    ],
+)
+def test_bad_input_is_named(tiny_bundle: Path, call: Any, message: str) -> None:
+    with Embedder(tiny_bundle, variant="onnx-fp32") as embedder:
+        with pytest.raises(InputError, match=message):
+            call(embedder)
+        embedder.encode("a")  # still usable
+
+
+def test_bad_arguments_are_named(tiny_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(VariantError, match="unknown variant 'onnx-int9'; expected one of: onnx-"):
+        Embedder(tiny_bundle, variant="onnx-int9")
+    with pytest.raises(VariantError, match="no variant gguf-q8_0; it holds onnx-fp32, onnx-int8"):
+        Embedder(tiny_bundle, variant="gguf-q8_0")
+    with pytest.raises(InputError, match="threads is 0"):
+        Embedder(tiny_bundle, threads=0)
+    with pytest.raises(InputError, match="check is 'most'; expected one of 'full'"):
+        Embedder(tiny_bundle, check="most")
+    with pytest.raises(BundleNotFoundError, match=r"has no ondol\.json"):
+        Embedder(tmp_path)
+    with pytest.raises(BundleNotFoundError, match="is not a directory"):
+        Embedder(tmp_path / "nowhere")
+
+
+def test_the_default_variant_is_the_fastest_installed(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Embedder(tiny_bundle) as embedder:
+        assert embedder.variant == "onnx-int8"
+
+
+def test_normal_form_composes_hangul(tiny_bundle: Path) -> None:
+    decomposed = "\u1112\u1161\u11ab\u1100\u116e\u11a8"  # 한국 as macOS stores it
+    with Embedder(tiny_bundle, variant="onnx-fp32") as plain:
+        expected = plain.encode("한국")
+        assert rowwise_cosine(plain.encode(decomposed), expected) < 0.999
+    with Embedder(tiny_bundle, variant="onnx-fp32", normalize="NFC") as composing:
+        assert (composing.encode(decomposed) == expected).all()
+
+
+def test_many_threads_share_one_embedder(embedder: Embedder) -> None:
+    expected = embedder.encode(TEXTS)
+    results: list[Any] = [None] * 8
+
+    def work(index: int) -> None:
+        results[index] = [embedder.encode(TEXTS) for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert all(result is not None for result in results)
+    for result in results:
+        for vectors in result:
+            assert rowwise_cosine(vectors, expected).min() > 0.99999
+
+
+def test_a_forked_child_gives_the_same_vectors(embedder: Embedder) -> None:
+    expected = embedder.encode(TEXTS)  # starts the engine's threads, which no fork carries over
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def work() -> None:
+        sender.send(embedder.encode(TEXTS))
+        embedder.close()
+
+    child = context.Process(target=work)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of fork
+        child.start()
+    try:
+        sender.close()  # so that a child that dies ends the wait
+        assert receiver.poll(60), "the child did not answer"
+        assert rowwise_cosine(receiver.recv(), expected).min() > 0.99999
+        child.join(timeout=60)
+        assert child.exitcode == 0
+    finally:
+        child.kill()
+    assert rowwise_cosine(embedder.encode(TEXTS), expected).min() > 0.99999
+
+
+def test_a_spawned_child_gives_the_same_vectors(embedder: Embedder) -> None:
+    expected = embedder.encode(TEXTS)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        vectors = pool.submit(embedder.encode, TEXTS).result(timeout=60)
+    assert rowwise_cosine(vectors, expected).min() > 0.99999
+
+
+def test_a_pickled_embedder_keeps_its_options(tiny_bundle: Path) -> None:
+    embedder = Embedder(tiny_bundle, variant="gguf-f16", threads=1, normalize="NFC")
+    with embedder, pickle.loads(pickle.dumps(embedder)) as copy:
+        assert repr(copy) == repr(embedder)
+        assert copy.encode("\u1112\u1161\u11ab").tolist() == embedder.encode("한").tolist()
+
+
+def test_use_after_close_is_an_error(embedder: Embedder) -> None:
+    embedder.close()
+    embedder.close()
+    with pytest.raises(ClosedError):
+        embedder.encode("a")
+
+
+def test_two_embedders_do_not_share_anything(tiny_bundle: Path) -> None:
+    first = Embedder(tiny_bundle, variant="gguf-f16")
+    second = Embedder(tiny_bundle, variant="gguf-f16")
+    first.close()
+    assert second.encode("a").shape == (32,)
+    second.close()
+
+
+def test_a_nan_from_the_engine_names_the_text(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Embedder(tiny_bundle, variant="onnx-fp32") as embedder:
+        real = embedder._backend.token_states
+
+        def broken(sequences: Any) -> Any:
+            states = real(sequences)
+            return [s * np.nan if len(s) == 4 else s for s in states]
+
+        monkeypatch.setattr(embedder._backend, "token_states", broken)
+        with pytest.raises(NumericalError, match="text 2"):
+            embedder.encode(["a", "ab", "한국 a"])
+        assert isinstance(NumericalError("x"), OndolError)
+
+
+def test_similarity(embedder: Embedder) -> None:
+    a = embedder.encode(TEXTS[:2])
+    scores = embedder.similarity(a, embedder.encode(TEXTS))
+    assert (scores.shape, scores.dtype) == ((2, 7), np.float32)
+    np.testing.assert_allclose(scores[[0, 1], [0, 1]], 1, atol=1e-5)
+    assert embedder.similarity([3, 4], [[4, 3], [0, 0]]).tolist() == [[pytest.approx(0.96), 0.0]]
