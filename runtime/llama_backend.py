@@ -35,9 +35,11 @@ class LlamaBackend:
         flash_attention: faster at long texts; rounds keys and values to float16
             (llama.cpp, src/llama-graph.cpp, build_attn_mha).
         batch_tokens: texts of one call that together have at most so many tokens share one batch.
-            0 runs every text alone. llama.cpp attends over the whole batch and masks what belongs
-            to other texts; sums then run in another order, and where activations are quantized the
-            rounding differs: cosine 0.9997 at worst between a text alone and in company (q8_0).
+            0 runs every text alone, so that its vector is the same bits in any company. llama.cpp
+            attends over the whole batch and masks what belongs to other texts; sums then run in
+            another order, and quantized activations round differently: between alone and packed
+            the cosine was 0.9996 at worst (q4_k_m; q8_0 0.9997). 256 saves 5 to 15% of the time
+            with flash attention; beyond 512 packing costs more than it saves.
 
     Raises:
         BundleError: llama.cpp cannot load the file, or run it.
