@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ondol import __version__
 from ondol.checkpoint import Checkpoint
 from ondol.convert.card import model_card
 from ondol.convert.export import Exporter
@@ -162,7 +163,7 @@ def _begin(
     used.append(original.directory / "config.json")
     return Manifest(
         schema_version=SCHEMA_VERSION,
-        ondol_version=version("ondol"),
+        ondol_version=__version__,
         source=Source(
             id=resolved.id,
             revision=resolved.revision,

@@ -15,8 +15,8 @@ MIN_COSINE: Mapping[Variant, float] = MappingProxyType(
         Variant.GGUF_F32: 0.99999,
         Variant.GGUF_F16: 0.9999,
         Variant.GGUF_Q8_0: 0.999,
-        Variant.GGUF_Q5_0: 0.98,
-        Variant.GGUF_Q4_0: 0.95,
+        Variant.GGUF_Q5_0: 0.97,
+        Variant.GGUF_Q4_0: 0.9,
         Variant.GGUF_Q4_K_M: 0.96,
     }
 )

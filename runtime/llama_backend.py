@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ondol.errors import AgreementError, BundleError, ClosedError, InputError, NumericalError
+from ondol.errors import AgreementError, BundleError, ClosedError, EngineError, InputError
 from ondol.runtime.backend import TokenStates
 from ondol.runtime.llama_library import captured_log, llama_library
 
@@ -29,8 +29,7 @@ class LlamaBackend:
 
     Args:
         path: the file.
-        threads: of the encoder. They spin while they wait, so more than there are idle cores is
-            slower by far.
+        threads: of the encoder.
         max_tokens: the longest text that will come, `<s>` and `</s>` included.
         flash_attention: faster at long texts; rounds keys and values to float16
             (llama.cpp, src/llama-graph.cpp, build_attn_mha).
@@ -42,7 +41,8 @@ class LlamaBackend:
             with flash attention; beyond 512 packing costs more than it saves.
 
     Raises:
-        BundleError: llama.cpp cannot load the file, or run it.
+        BundleError: llama.cpp cannot load the file.
+        EngineError: llama.cpp cannot prepare to run it.
         AgreementError: the file has fewer positions than max_tokens.
         MissingDependencyError: llama-cpp-python is not installed.
     """
@@ -106,7 +106,7 @@ class LlamaBackend:
         Raises:
             InputError: a text has no tokens, or more than max_tokens.
             AgreementError: an id is outside the file's vocabulary.
-            BundleError: llama.cpp could not run the batch; the message has its reason.
+            EngineError: llama.cpp could not run the batch; the message has its reason.
             ClosedError: after close(), or in a process forked since the file was opened.
         """
         if self._pid != os.getpid():
@@ -178,7 +178,7 @@ class LlamaBackend:
         with captured_log() as log:
             self._context = lib.llama_init_from_model(self._model, params)
         if not self._context:
-            raise BundleError(
+            raise EngineError(
                 f"llama.cpp cannot prepare {self._path} for {tokens} tokens, for which the memory "
                 f"may not suffice: {log}"
             )
@@ -249,11 +249,11 @@ class LlamaBackend:
             code = self._lib.llama_encode(self._context, request)
             values = self._lib.llama_get_embeddings(self._context)
         if code != 0:
-            raise BundleError(
+            raise EngineError(
                 f"llama.cpp could not run {self._path} on {total} tokens (code {code}): {log}"
             )
         if not values:
-            raise NumericalError(f"llama.cpp returned no embeddings for {total} tokens: {log}")
+            raise EngineError(f"llama.cpp returned no embeddings for {total} tokens: {log}")
         # With pooling type none, one row per token in the order of the batch (include/llama.h).
         states = np.ctypeslib.as_array(values, (total, self._hidden_size)).copy()
         return np.split(states, np.cumsum(lengths)[:-1])

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -64,9 +65,29 @@ def captured_log() -> Iterator[LlamaLog]:
         _local.log = outer
 
 
+@contextlib.contextmanager
+def _passive_waiting() -> Iterator[None]:
+    """Let OpenMP threads sleep while they wait, unless the user decided otherwise.
+
+    llama.cpp waits for its threads at every operation. GCC's libgomp spins there by default, so
+    where another process has one of the cores, the spinning thread keeps its partner from running:
+    a call of 12 ms took 1.6 s. libgomp reads OMP_WAIT_POLICY once, when it is loaded (GNU Offloading
+    and Multi Processing Runtime Library, "OMP_WAIT_POLICY").
+    """
+    if "OMP_WAIT_POLICY" in os.environ:
+        yield
+        return
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        yield
+    finally:
+        del os.environ["OMP_WAIT_POLICY"]
+
+
 @cache
 def _load() -> Any:
-    import llama_cpp
+    with _passive_waiting():
+        import llama_cpp
 
     previous = llama_cpp.llama_log_callback()
     llama_cpp.llama_log_get(ctypes.byref(previous), ctypes.byref(ctypes.c_void_p()))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from ondol.errors import BundleError, ClosedError
+from ondol.errors import BundleError, ClosedError, EngineError
 from ondol.runtime.backend import TokenStates
 
 #: Under this key of the ONNX file's own metadata the converter notes the rows that it wrote.
@@ -71,7 +71,10 @@ class OnnxBackend:
             "attention_mask": np.ones_like(ids),
             "token_type_ids": np.zeros_like(ids),
         }
-        (states,) = session.run(None, {name: feeds[name] for name in self._inputs})
+        try:
+            (states,) = session.run(None, {name: feeds[name] for name in self._inputs})
+        except Exception as error:  # onnxruntime raises bare pybind exceptions
+            raise EngineError(f"onnxruntime could not run {ids.shape} tokens: {error}") from error
         return list(states)  # (texts, tokens, hidden_size), one view per text
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ OndolError
 ├── VariantError               no such variant name, or the bundle does not hold it
 ├── MissingDependencyError     an optional package is needed; the message names the extra
 ├── InputError                 the caller's texts, prompts or files cannot be used
+├── EngineError                the engine failed while it ran
 ├── NumericalError             the engine returned NaN, infinity or a zero vector for a text
 └── ClosedError                the model was used after close()
 """
@@ -76,6 +77,10 @@ class MissingDependencyError(OndolError):
 
 class InputError(OndolError, ValueError):
     """The caller's texts, prompts or files cannot be used."""
+
+
+class EngineError(OndolError):
+    """The engine failed while it ran a text; the message has its reason."""
 
 
 class NumericalError(OndolError):
