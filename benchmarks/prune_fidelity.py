@@ -19,6 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from record import write_record
+
 from ondol.errors import InputError, OndolError
 from ondol.vocab_prune.alphabet import alphabet_pieces
 from ondol.vocab_prune.keeplist import default_rates
@@ -149,8 +151,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if arguments.json:
-        content = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
-        arguments.json.write_text(content, encoding="utf-8")
+        write_record(arguments.json, records)
     if arguments.markdown:
         print(as_markdown(records))
     else:

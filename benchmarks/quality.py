@@ -3,7 +3,8 @@
     python benchmarks/quality.py --eval ../shared/eval MODEL... [--json FILE]
 
 MODEL is a checkpoint directory (run by sentence-transformers, float32), a bundle directory, or
-`BUNDLE:VARIANT`. The first MODEL is what the others are compared with.
+`BUNDLE:VARIANT`, each with or without `NAME=` before it for the table. The first MODEL is what the
+others are compared with.
 
 KorSTS and STS-B test: Spearman of the cosine with the score, times 100; every sentence with the
 prompt `query: `. KorQuAD and Cranfield: nDCG@10, queries with `query: `, documents with
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from record import write_record
 
 from ondol.runtime.similarity import cosine_similarity, rowwise_cosine
 
@@ -122,9 +124,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     options = parser.parse_args()
     results: dict[str, Quality] = {}
-    for model in options.models:
-        print(model, file=sys.stderr)
-        results[model] = measure(load(model), options.eval)
+    for argument in options.models:
+        name, separator, model = argument.partition("=")
+        print(argument, file=sys.stderr)
+        measured = measure(load(model if separator else argument), options.eval)
+        results[name if separator else Path(argument).name] = measured
     first = next(iter(results.values()))
     print("| model | KorSTS | STS-B | KorQuAD nDCG@10 | Cranfield nDCG@10 |")
     print("| --- | --- | --- | --- | --- |")
@@ -138,10 +142,9 @@ def main() -> None:
                 (quality.cranfield, first.cranfield, 4),
             )
         ]
-        print(f"| {Path(model).name} | {' | '.join(cells)} |")
+        print(f"| {model} | {' | '.join(cells)} |")
     if options.json:
-        content = {Path(model).name: asdict(quality) for model, quality in results.items()}
-        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_record(options.json, {name: asdict(quality) for name, quality in results.items()})
 
 
 if __name__ == "__main__":
