@@ -1,8 +1,10 @@
 """Quantize a float32 GGUF file with llama.cpp's own quantizer, and say what each tensor became."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from ondol.errors import ConversionError, MissingDependencyError
@@ -26,10 +28,15 @@ _EMBEDDING_TYPES = {Variant.GGUF_Q4_0: 2, Variant.GGUF_Q5_0: 6}
 
 @dataclass(frozen=True)
 class TypeTotal:
-    """The tensors of one ggml type in a file."""
+    """The tensors of one ggml type in a file.
+
+    Attributes:
+        names: of the tensors, those of several layers as one: "blk.0-5.attn_q.weight".
+    """
 
     tensors: int
     bytes: int
+    names: tuple[str, ...]
 
 
 def quantize_gguf(source: Path, target: Path, variant: Variant, *, threads: int) -> None:
@@ -64,12 +71,38 @@ def tensor_types(path: Path) -> dict[str, str]:
 
 
 def tensor_totals(path: Path) -> Mapping[str, TypeTotal]:
-    """Number and bytes of the tensors of each ggml type, most bytes first."""
-    totals: dict[str, TypeTotal] = {}
-    for _, kind, size in _tensors(path):
-        total = totals.get(kind, TypeTotal(0, 0))
-        totals[kind] = TypeTotal(total.tensors + 1, total.bytes + size)
+    """The tensors of each ggml type, the type with most bytes first."""
+    by_type: dict[str, list[tuple[str, int]]] = {}
+    for name, kind, size in _tensors(path):
+        by_type.setdefault(kind, []).append((name, size))
+    totals = {
+        kind: TypeTotal(
+            tensors=len(tensors),
+            bytes=sum(size for _, size in tensors),
+            names=_fold_layers(name for name, _ in tensors),
+        )
+        for kind, tensors in by_type.items()
+    }
     return dict(sorted(totals.items(), key=lambda item: (-item[1].bytes, item[0])))
+
+
+def _fold_layers(names: Iterable[str]) -> tuple[str, ...]:
+    """Names without a layer as they are, the others with all their layers: "blk.0,2-4.x"."""
+    layers: dict[str, list[int]] = {}
+    for name in names:
+        match = re.fullmatch(r"blk\.(\d+)\.(.+)", name)
+        layers.setdefault(match[2] if match else name, []).extend([int(match[1])] if match else [])
+    return tuple(
+        f"blk.{_ranges(sorted(found))}.{name}" if found else name for name, found in layers.items()
+    )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers with runs written as ranges: "0,2-4"."""
+    # Within a run, a number and its place grow together.
+    runs = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    groups = [[number for _, number in run] for _, run in runs]
+    return ",".join(f"{run[0]}-{run[-1]}" if run[1:] else str(run[0]) for run in groups)
 
 
 def _tensors(path: Path) -> list[tuple[str, str, int]]:

@@ -71,8 +71,8 @@ def _passive_waiting() -> Iterator[None]:
 
     llama.cpp waits for its threads at every operation. GCC's libgomp spins there by default, so
     where another process has one of the cores, the spinning thread keeps its partner from running:
-    a call of 12 ms took 1.6 s. libgomp reads OMP_WAIT_POLICY once, when it is loaded (GNU Offloading
-    and Multi Processing Runtime Library, "OMP_WAIT_POLICY").
+    a call of 12 ms took 1.6 s. libgomp reads OMP_WAIT_POLICY once, when it is loaded (libgomp
+    manual, "OMP_WAIT_POLICY").
     """
     if "OMP_WAIT_POLICY" in os.environ:
         yield

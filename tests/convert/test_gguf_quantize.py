@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ondol.convert.gguf_quantize import quantize_gguf, tensor_totals, tensor_types
+from ondol.convert.gguf_quantize import (
+    _fold_layers,
+    quantize_gguf,
+    tensor_totals,
+    tensor_types,
+)
 from ondol.errors import ConversionError, MissingDependencyError
 from ondol.runtime import llama_library
 from ondol.variants import Variant
@@ -51,6 +56,15 @@ def test_totals_count_every_tensor_and_byte(
     totals = tensor_totals(path)
     # Per layer six matrices; one word embedding; the rest are vectors and small tables.
     assert totals["Q4_0"].tensors == 13
+    assert set(totals["Q4_0"].names) == {
+        "token_embd.weight",
+        "blk.0-1.attn_q.weight",
+        "blk.0-1.attn_k.weight",
+        "blk.0-1.attn_v.weight",
+        "blk.0-1.attn_output.weight",
+        "blk.0-1.ffn_up.weight",
+        "blk.0-1.ffn_down.weight",
+    }
     # 4 square matrices and 2 of twice the size in 2 layers, and 17 rows, of 64 columns: blocks of
     # 32 values in 16 bytes and a float16 scale.
     assert totals["Q4_0"].bytes == (2 * (8 * 64 * 64) + 17 * 64) // 32 * 18
@@ -118,3 +132,8 @@ def test_without_llama_cpp_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(llama_library, "_load", absent)
     with pytest.raises(MissingDependencyError, match=r"llama-cpp-python.*ondol\[gguf\]"):
         quantize_gguf(tmp_path / "a", tmp_path / "b", Variant.GGUF_Q8_0, threads=1)
+
+
+def test_layers_are_folded_into_ranges() -> None:
+    names = ["a.weight", "blk.0.x", "blk.2.x", "blk.3.x", "blk.4.x", "blk.1.y", "blk.10.x"]
+    assert _fold_layers(names) == ("a.weight", "blk.0,2-4,10.x", "blk.1.y")
