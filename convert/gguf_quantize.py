@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from ondol.errors import ConversionError, MissingDependencyError
+from ondol.convert.gguf_header import TensorInfo, read_tensors
+from ondol.errors import ConversionError
 from ondol.runtime.llama_library import captured_log, llama_library
 from ondol.variants import Variant
 
@@ -67,19 +68,19 @@ def quantize_gguf(source: Path, target: Path, variant: Variant, *, threads: int)
 
 def tensor_types(path: Path) -> dict[str, str]:
     """The ggml type of each tensor of a GGUF file, by tensor name, in the order of the file."""
-    return {name: kind for name, kind, _ in _tensors(path)}
+    return {tensor.name: tensor.type for tensor in read_tensors(path)}
 
 
 def tensor_totals(path: Path) -> Mapping[str, TypeTotal]:
     """The tensors of each ggml type, the type with most bytes first."""
-    by_type: dict[str, list[tuple[str, int]]] = {}
-    for name, kind, size in _tensors(path):
-        by_type.setdefault(kind, []).append((name, size))
+    by_type: dict[str, list[TensorInfo]] = {}
+    for tensor in read_tensors(path):
+        by_type.setdefault(tensor.type, []).append(tensor)
     totals = {
         kind: TypeTotal(
             tensors=len(tensors),
-            bytes=sum(size for _, size in tensors),
-            names=_fold_layers(name for name, _ in tensors),
+            bytes=sum(tensor.bytes for tensor in tensors),
+            names=_fold_layers(tensor.name for tensor in tensors),
         )
         for kind, tensors in by_type.items()
     }
@@ -103,16 +104,3 @@ def _ranges(numbers: Sequence[int]) -> str:
     runs = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
     groups = [[number for _, number in run] for _, run in runs]
     return ",".join(f"{run[0]}-{run[-1]}" if run[1:] else str(run[0]) for run in groups)
-
-
-def _tensors(path: Path) -> list[tuple[str, str, int]]:
-    """Name, type and bytes of each tensor. Raises ConversionError if the file is no GGUF file."""
-    try:
-        import gguf
-    except ImportError as error:
-        raise MissingDependencyError("Reading GGUF files", "gguf", "convert") from error
-    try:
-        reader = gguf.GGUFReader(path)
-    except (OSError, ValueError, IndexError) as error:
-        raise ConversionError(f"cannot read {path} as a GGUF file: {error}") from error
-    return [(str(t.name), str(t.tensor_type.name), int(t.n_bytes)) for t in reader.tensors]

@@ -1,0 +1,50 @@
+"""Our reader of tensor headers, against gguf-py's, and on files that are none."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gguf import GGUFReader
+
+from ondol.convert.gguf_header import TensorInfo, read_tensors
+from ondol.errors import ConversionError
+
+
+@pytest.mark.parametrize("variant", ["gguf-f32", "gguf-f16", "gguf-q8_0", "gguf-q4_k_m"])
+def test_agrees_with_gguf_py(make_checkpoint: Any, make_gguf: Any, variant: str) -> None:
+    path = make_gguf(make_checkpoint(hidden_size=64), variant)
+    expected = [
+        TensorInfo(str(tensor.name), tensor.tensor_type.name, int(tensor.n_bytes))
+        for tensor in GGUFReader(path).tensors
+    ]
+    assert len(expected) == 5 + 2 * 16
+    assert read_tensors(path) == expected
+
+
+def test_a_file_cut_short_at_any_place(
+    make_checkpoint: Any, make_gguf: Any, tmp_path: Path
+) -> None:
+    path = make_gguf(make_checkpoint(), "gguf-f32")
+    content = path.read_bytes()
+    header = content.index(b"blk.1.layer_output_norm.bias")
+    cut = tmp_path / "cut.gguf"
+    for length in range(0, header, 7):
+        cut.write_bytes(content[:length])
+        with pytest.raises(ConversionError, match=r"cannot read .*cut\.gguf as a GGUF file"):
+            read_tensors(cut)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"GGML" + bytes(60), "does not begin with GGUF"), (b"GGUF\2" + bytes(60), "version 2")],
+)
+def test_other_files(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(ConversionError, match=reason):
+        read_tensors(path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="nowhere"):
+        read_tensors(tmp_path / "nowhere")
