@@ -1,0 +1,47 @@
+"""What pyproject.toml lists is what the folders hold, and the data is inside the installation."""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_folder_with_modules_is_listed() -> None:
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    listed = set(tool["setuptools"]["packages"])
+    places = {"ondol": ROOT / "src" / "ondol"}
+    places |= {f"ondol.{name}": ROOT / name for name in ("convert", "runtime", "vocab_prune")}
+    found = {"ondol.default_bundle"}  # data only
+    for package, folder in places.items():
+        for path in folder.rglob("*.py"):
+            parts = path.parent.relative_to(folder).parts
+            # The links beside ondol's own modules are for static tools; their target is listed.
+            if package == "ondol" and parts and (folder / parts[0]).is_symlink():
+                continue
+            found.add(".".join((package, *parts)))
+    assert listed == found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "py.typed",
+        "convert/reference_texts.json",
+        "default_bundle/ondol.json",
+        "default_bundle/onnx/model-int8.onnx",
+        "vocab_prune/data/verification.json",
+        "vocab_prune/data/xlmr_counts.tsv.gz",
+    ],
+)
+def test_data_is_installed(path: str) -> None:
+    assert (files("ondol") / path).is_file()
+
+
+def test_static_tools_see_the_stage_folders() -> None:
+    for name in ("convert", "runtime", "vocab_prune"):
+        link = ROOT / "src" / "ondol" / name
+        assert link.is_symlink()
+        assert link.resolve() == ROOT / name
