@@ -118,11 +118,12 @@ def build(options: BuildOptions, report_stage: ReportStage = lambda stage: None)
         manifest = _export(pruned, manifest, options.variants, bundle, work, report_stage)
         _remove(work)
         manifest = _measure(manifest, bundle, report_stage)
-        (bundle / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
-        (bundle / "README.md").write_text(model_card(manifest), encoding="utf-8")
         report_stage("loading every variant with all checks")
         for record in manifest.variants:
-            Embedder(bundle, variant=record.name.value).close()
+            Embedder.of_unfinished(bundle, manifest, record.name, check=Check.FULL.value).close()
+        (bundle / "README.md").write_text(model_card(manifest), encoding="utf-8")
+        # Last: without it the directory is no bundle.
+        (bundle / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
     return BuildReport(manifest, prune_report, sum(r.bytes for r in manifest.source.files))
 
 
@@ -224,12 +225,12 @@ def _export(
 
 def _measure(manifest: Manifest, bundle: Path, report_stage: ReportStage) -> Manifest:
     """Fill in every variant's parity, through the runtime. Raises ParityError below a floor."""
-    # The runtime reads a manifest; this one has no parity yet, and the self-test is off.
-    (bundle / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
     records = []
     for record in manifest.variants:
         report_stage(f"measuring {record.name}")
-        with Embedder(bundle, variant=record.name.value, check=Check.OFF.value) as embedder:
+        with Embedder.of_unfinished(
+            bundle, manifest, record.name, check=Check.OFF.value
+        ) as embedder:
             measured = measure_parity(embedder)
         floor = record.parity.floor
         if not measured.min_cosine >= floor:

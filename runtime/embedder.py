@@ -86,13 +86,37 @@ class Embedder:
         check: str = "full",
         normalize: NormalForm | None = None,
     ) -> None:
+        path = Path(bundle) if bundle is not None else default_bundle()
+        self._load(path, Manifest.read(path), variant, threads, check, normalize)
+
+    @classmethod
+    def of_unfinished(
+        cls, directory: Path, manifest: Manifest, variant: Variant, *, check: str
+    ) -> Self:
+        """For `ondol build`: load a variant of a directory that has no ondol.json yet.
+
+        A build writes its manifest last, so that one that is killed leaves nothing that loads.
+        """
+        embedder = cls.__new__(cls)
+        embedder._load(directory, manifest, variant.value, None, check, None)
+        return embedder
+
+    def _load(
+        self,
+        path: Path,
+        manifest: Manifest,
+        variant: str | None,
+        threads: int | None,
+        check: str,
+        normalize: NormalForm | None,
+    ) -> None:
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise InputError(f"threads is {threads!r}; expected a whole number from 1, or None")
         wanted_check = Check.parse(check)
-        self.path = Path(bundle) if bundle is not None else default_bundle()
-        self.manifest = Manifest.read(self.path)
-        chosen = Variant.parse(variant) if variant is not None else choose_variant(self.manifest)
-        self._record = self.manifest.variant(chosen)
+        self.path = path
+        self.manifest = manifest
+        chosen = Variant.parse(variant) if variant is not None else choose_variant(manifest)
+        self._record = manifest.variant(chosen)
         self.threads = threads or physical_cores()
         self._normal_form = normalize
         check_files(self.path, self.manifest, self._record, wanted_check)

@@ -154,6 +154,7 @@ def test_a_killed_build_leaves_no_bundle(make_checkpoint: Any, tmp_path: Path) -
         pytest.fail("the build never came to measuring")
     child.wait(timeout=60)
     assert not out.exists()
+    assert not list(tmp_path.rglob("ondol.json")), "what was left behind must not load"
 
 
 def test_options_and_sources_are_checked(make_checkpoint: Any, tmp_path: Path) -> None:
