@@ -26,6 +26,7 @@ def parity(manifest: Manifest) -> dict[str, Any]:
         "texts": manifest.variants[0].parity.texts,
         "reference": manifest.reference.engine,
         "tokenizer_bytes": manifest.tokenizer.bytes,
+        "segmentation": manifest.vocabulary.fidelity,
         "variants": [
             {
                 "name": record.name.value,

@@ -8,10 +8,8 @@ hits all cases alike, and the median is reported. Memory is the most that the pr
 """
 
 import argparse
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,17 +68,27 @@ def cases(bundle: Path, manifest: Manifest) -> list[Case]:
     return result
 
 
+#: Starts a command and prints seconds, exit status and ru_maxrss. A process of its own, and a small
+#: one, because Linux counts the memory of the process that forked into the child's maximum.
+_LAUNCHER = """
+import os, sys, time
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+start = time.perf_counter()
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+_, status, usage = os.wait4(child, 0)
+print(time.perf_counter() - start, os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+
+
 def run(command: Sequence[str]) -> tuple[float, int]:
     """Seconds from start to exit, and peak resident bytes. Raises OSError if it fails."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise OSError(f"{' '.join(command)} exited with {process.returncode}")
+    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
+    printed = subprocess.run(launcher, stdout=subprocess.PIPE, check=True, text=True).stdout
+    seconds, code, peak = printed.split()
+    if code != "0":
+        raise OSError(f"{' '.join(command)} exited with {code}")
     # Linux counts in KiB, macOS in bytes.
-    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return float(seconds), int(peak) * (1 if sys.platform == "darwin" else 1024)
 
 
 def measure(wanted: Sequence[Case], rounds: int) -> list[dict[str, Any]]:

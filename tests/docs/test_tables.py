@@ -26,7 +26,7 @@ def test_python_blocks_run(name: str, tmp_path: Path) -> None:
             command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
         )
         assert result.returncode == 0, result.stderr
-        assert re.search(r"\[\[.*\]\]", result.stdout), "the similarities are printed"
+        assert re.search(r"\[\[.*\]\]", result.stdout, re.DOTALL), "the similarities are printed"
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])

@@ -1,0 +1,405 @@
+"""Write the tables of the documentation, and its picture, from the results in benchmarks/results.
+
+    python benchmarks/render.py             write them
+    python benchmarks/render.py --check     change nothing; exit with 1 if a file would change
+
+A table stands in a document between two comments:
+
+    <!-- table: NAME -->
+    <!-- end -->
+
+Every other number in the documents belongs to a sentence that names its command.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fidelity_svg import fidelity_svg
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENTS = ("README.md", "README.ko.md", "docs/pruning.md", "docs/parity.md", "docs/sizes.md")
+PICTURE = "docs/fidelity.svg"
+
+_REGION = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+#: Of the issue that asked for the pruner: share of lines that must keep their segmentation.
+BARS = {("ko", 48_000): 0.99, ("en", 48_000): 0.95, ("ko", 41_348): 0.985, ("en", 41_348): 0.92}
+
+#: The row of quality.json that the others are compared with.
+WHOLE = "whole vocabulary, onnx-fp32"
+
+LANGUAGES = {"en": {"ko": "Korean", "en": "English"}, "ko": {"ko": "한국어", "en": "영어"}}
+
+
+def record(name: str) -> dict[str, Any]:
+    """One file of benchmarks/results."""
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def results(name: str) -> Any:
+    """The numbers of one file."""
+    return record(name)["results"]
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], right: str) -> str:
+    """A Markdown table; right: for each column "r" for flush right, else "l"."""
+    lines = [header, ["---:" if side == "r" else "---" for side in right], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def machine(name: str) -> str:
+    """One sentence on what a file's numbers were measured on, and with which command."""
+    content = record(name)
+    facts = content["machine"]
+    packages = facts["packages"]
+    # "16-Core Processor" tells of the whole processor, not of what this process had.
+    processor = re.sub(r"\s+\d+-Core Processor", "", facts["processor"] or facts["architecture"])
+    vnni = ", AVX512-VNNI" if "avx512_vnni" in facts["instructions"] else ""
+    versions = ", ".join(
+        f"{package} {packages[package]}" for package in ("onnxruntime", "llama-cpp-python")
+    )
+    return (
+        f"\nMeasured on {processor}, {facts['physical_cores']} cores{vnni}; {versions}: "
+        f"`{content['command']}`\n"
+    )
+
+
+def summary(language: str) -> str:
+    """README: what each variant costs and keeps."""
+    sizes = {r["name"]: r["bytes"] for r in results("variant_sizes")["variants"]}
+    speed = {r["name"]: r["milliseconds"] for r in results("latency")["variants"]}
+    quality = results("quality")
+    whole = quality[WHOLE]
+    rows = []
+    for r in results("parity")["variants"]:
+        name = r["name"]
+        kept = quality.get(f"48,000 rows, {name}")
+        if kept is None:
+            continue
+        rows.append(
+            [
+                f"`{name}`",
+                f"{sizes[name] / 1e6:.1f}",
+                f"{speed[name]['16']:.1f}",
+                f"{speed[name]['256']:.0f}",
+                *(f"{kept[key] / whole[key]:.1%}" for key in ("korsts", "stsb")),
+                *(f"{kept[key] / whole[key]:.1%}" for key in ("korquad", "cranfield")),
+            ]
+        )
+    header = {
+        "en": (
+            "variant", "MB", "ms, 16 tokens", "ms, 256 tokens",
+            "KorSTS kept", "STS-B kept", "KorQuAD kept", "Cranfield kept",
+        ),
+        "ko": (
+            "변형", "MB", "16토큰 ms", "256토큰 ms",
+            "KorSTS 유지", "STS-B 유지", "KorQuAD 유지", "Cranfield 유지",
+        ),
+    }[language]  # fmt: skip
+    return markdown(header, rows, "lrrrrrrr")
+
+
+def machine_line(language: str) -> str:
+    """README: the hardware of `summary`."""
+    facts = record("latency")["machine"]
+    processor = re.sub(r"\s+\d+-Core Processor", "", facts["processor"])
+    if language == "ko":
+        return f"측정: {processor}, AVX512-VNNI, 스레드 1개.\n"
+    return f"Measured on one thread of {processor} with AVX512-VNNI.\n"
+
+
+def prune_fidelity(language: str) -> str:
+    """Fidelity against size, both languages."""
+    pooled = [r for r in results("prune_fidelity") if r["source"] == "all"]
+    names = LANGUAGES[language]
+    rows = []
+    for size in dict.fromkeys(r["rows"] for r in pooled):
+        of = {r["language"]: r for r in pooled if r["rows"] == size}
+        rows.append(
+            [
+                f"{size:,}",
+                *(f"{of[code]['identical_line_share']:.2%}" for code in names),
+                *(f"{of[code]['identical_token_share']:.3%}" for code in names),
+                f"{of['ko']['unknown_per_10k_before']:.2f} → "
+                f"{of['ko']['unknown_per_10k_after']:.2f}",
+            ]
+        )
+    if language == "ko":
+        header = ["행 수", *(f"{n} 줄 일치" for n in names.values())]
+        header += [*(f"{n} 토큰 일치" for n in names.values()), "한국어 1만 토큰당 `<unk>`"]
+    else:
+        header = ["rows", *(f"{n} lines identical" for n in names.values())]
+        header += [*(f"{n} tokens identical" for n in names.values())]
+        header += ["Korean `<unk>` per 10,000 tokens"]
+    return markdown(header, rows, "rrrrrr")
+
+
+def prune_sources() -> str:
+    """Fidelity against size, source by source."""
+    parts = [r for r in results("prune_fidelity") if r["source"] != "all"]
+    names = list(dict.fromkeys(r["source"] for r in parts))
+    lines = {r["source"]: r["lines"] for r in parts}
+    rows = []
+    for size in dict.fromkeys(r["rows"] for r in parts):
+        of = {r["source"]: r["identical_line_share"] for r in parts if r["rows"] == size}
+        rows.append([f"{size:,}", *(f"{of[name]:.2%}" for name in names)])
+    header = ["rows", *(f"{name} ({lines[name]:,})" for name in names)]
+    return markdown(header, rows, "r" * len(header)) + machine("prune_fidelity")
+
+
+def leave_one_out() -> str:
+    """Sources left out of the counting as a whole."""
+    found = results("leave_one_out")
+    sizes = list(found[0]["identical_line_share"])
+    rows = [
+        [
+            r["source"],
+            f"{r['lines']:,}",
+            *(f"{r['identical_line_share'][size]:.2%}" for size in sizes),
+        ]
+        for r in found
+    ]
+    header = ["source left out", "lines scored", *(f"{int(size):,} rows" for size in sizes)]
+    return markdown(header, rows, "lr" + "r" * len(sizes)) + machine("leave_one_out")
+
+
+def provenance() -> str:
+    """What was counted, from the data file itself."""
+    from ondol.vocab_prune.keeplist import load_keeplist
+
+    rows = []
+    for language, sources in load_keeplist().provenance["sources"].items():
+        total = sum(source["share"] for source in sources)
+        rows += [
+            [
+                source["name"],
+                language,
+                f"{source['share'] / total:.1%}",
+                f"{source['tokens']:,}",
+                source["licence"],
+                source["origin"],
+            ]
+            for source in sources
+        ]
+    header = ("source", "language", "share", "tokens", "licence", "from")
+    return markdown(header, rows, "llrrll")
+
+
+def other_languages() -> str:
+    """What 48,000 rows do to text of other languages, on the lines inside the package."""
+    rows = [
+        [
+            code,
+            f"{r['tokens']:,} → {r['pruned_tokens']:,}",
+            f"{r['unknown'] / r['tokens']:.0%} → {r['pruned_unknown'] / r['pruned_tokens']:.0%}",
+        ]
+        for code, r in results("parity")["segmentation"].items()
+        if code not in LANGUAGES["en"]
+    ]
+    return markdown(("language", "tokens", "of them `<unk>`"), rows, "lrr") + machine("parity")
+
+
+def parity() -> str:
+    """Parity of every variant."""
+    found = results("parity")
+    rows = [
+        [
+            f"`{r['name']}`",
+            f"{r['mean_cosine']:.6f}",
+            f"{r['min_cosine']:.6f}",
+            f"{r['max_abs_difference']:.6f}",
+            f"{r['floor']}",
+        ]
+        for r in found["variants"]
+    ]
+    header = ("variant", "mean cosine", "smallest", "largest difference", "floor of smallest")
+    return markdown(header, rows, "lrrrr") + machine("parity")
+
+
+def quality() -> str:
+    """Retrieval and similarity."""
+    found = results("quality")
+    rows = [
+        [
+            name,
+            f"{q['korsts']:.2f}",
+            f"{q['stsb']:.2f}",
+            f"{q['korquad']:.4f}",
+            f"{q['cranfield']:.4f}",
+        ]
+        for name, q in found.items()
+    ]
+    header = ("stand-in", "KorSTS", "STS-B", "KorQuAD nDCG@10", "Cranfield nDCG@10")
+    return markdown(header, rows, "lrrrr") + machine("quality")
+
+
+def sizes() -> str:
+    """Bytes at the shape of e5-small."""
+    found = results("variant_sizes")
+    rows = [
+        [
+            f"`{r['name']}`",
+            f"{r['bytes']:,}",
+            f"{found['source_bytes'] / r['bytes']:.1f}×",
+            _tensors(r["tensors"]) or "onnx",
+        ]
+        for r in found["variants"]
+    ]
+    header = ("variant", "bytes", "smaller", "tensors")
+    text = markdown(header, rows, "lrrl")
+    text += (
+        f"\nThe whole checkpoint in float32 has {found['source_bytes']:,} bytes "
+        f"({found['source_rows']:,} rows), the pruned one {found['pruned_bytes']:,} "
+        f"({found['rows']:,} rows); `tokenizer.json` has {found['tokenizer_bytes']:,} bytes "
+        f"instead of {found['source_tokenizer_bytes']:,}.\n"
+    )
+    return text + f"\n`{record('variant_sizes')['command']}`\n"
+
+
+def _tensors(totals: Mapping[str, Any]) -> str:
+    return ", ".join(f"{total['tensors']} {kind}" for kind, total in totals.items())
+
+
+def startup() -> str:
+    """Time and memory of a fresh process."""
+    found = results("startup")
+    rows = [
+        [f"{r['case']}", f"{r['milliseconds']:.0f}", f"{r['peak_megabytes']:.0f}"]
+        for r in found["cases"]
+    ]
+    return markdown(("process", "ms", "peak MB"), rows, "lrr") + machine("startup")
+
+
+def latency() -> str:
+    """One text, and many."""
+    found = results("latency")
+    lengths = list(found["variants"][0]["milliseconds"])
+    rows = [
+        [
+            f"`{r['name']}`",
+            *(f"{r['milliseconds'][k]:.1f} ({r['ratios'][k]:.2f}×)" for k in lengths),
+            f"{r['tokens_per_second']:,} ({r['mix_ratio']:.2f}×)",
+        ]
+        for r in found["variants"]
+    ]
+    header = ("variant", *(f"{k} tokens, ms" for k in lengths), "tokens per second, mix")
+    return markdown(header, rows, "l" + "r" * (len(lengths) + 1)) + machine("latency")
+
+
+def llama_choices() -> str:
+    """Flash attention off and on, texts alone and packed."""
+    rows = [
+        [
+            f"`{r['name']}`",
+            f"{r['min_cosine_off']:.6f} → {r['min_cosine_on']:.6f}",
+            f"{r['paragraph_seconds_off']:.1f} → {r['paragraph_seconds_on']:.1f}",
+            f"{r['min_cosine_packed']:.6f}",
+            f"{r['question_seconds_alone']:.2f} → {r['question_seconds_packed']:.2f}",
+        ]
+        for r in results("llama_choices")
+    ]
+    header = (
+        "variant",
+        "smallest cosine to PyTorch, flash attention off → on",
+        "s for 40 paragraphs, off → on",
+        "smallest cosine, packed to alone",
+        "s for 200 questions, alone → packed",
+    )
+    return markdown(header, rows, "lrrrr") + machine("llama_choices")
+
+
+def start_line(language: str) -> str:
+    """README: a fresh process with the bundle inside the package."""
+    found = {r["case"]: r for r in results("startup")["cases"]}
+    bare, whole = found["import ondol"], found["ondol embed, onnx-int8"]
+    milliseconds, seconds = bare["milliseconds"], whole["milliseconds"] / 1000
+    if language == "ko":
+        return (
+            f"`ondol embed` 한 줄: 시작부터 종료까지 {seconds:.2f}초, 최대 메모리 "
+            f"{whole['peak_megabytes']:.0f} MB(`import ondol`만 하면 {milliseconds:.0f} ms).\n"
+        )
+    return (
+        f"`ondol embed` of one line takes {seconds:.2f} s from start to exit, all load checks "
+        f"included, and {whole['peak_megabytes']:.0f} MB of memory at its peak; `import ondol` "
+        f"takes {milliseconds:.0f} ms, Python's own start included.\n"
+    )
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "summary": lambda: summary("en"),
+    "summary_ko": lambda: summary("ko"),
+    "machine": lambda: machine_line("en"),
+    "machine_ko": lambda: machine_line("ko"),
+    "prune_fidelity": lambda: prune_fidelity("en"),
+    "prune_fidelity_ko": lambda: prune_fidelity("ko"),
+    "prune_sources": prune_sources,
+    "leave_one_out": leave_one_out,
+    "provenance": provenance,
+    "other_languages": other_languages,
+    "parity": parity,
+    "quality": quality,
+    "sizes": sizes,
+    "startup": startup,
+    "latency": latency,
+    "llama_choices": llama_choices,
+    "start": lambda: start_line("en"),
+    "start_ko": lambda: start_line("ko"),
+}
+
+
+def render(document: str) -> str:
+    """`document` with every region filled. Raises KeyError for a table that does not exist."""
+    return _REGION.sub(
+        lambda match: match[1] + "\n" + TABLES[match[2]]() + "\n" + match[3], document
+    )
+
+
+def picture() -> str:
+    """docs/fidelity.svg."""
+    pooled = [r for r in results("prune_fidelity") if r["source"] == "all"]
+    lines = {
+        name: [(r["rows"], r["identical_line_share"]) for r in pooled if r["language"] == code]
+        for code, name in LANGUAGES["en"].items()
+    }
+    bars = {
+        name: [(rows, bar) for (code_, rows), bar in BARS.items() if code_ == code]
+        for code, name in LANGUAGES["en"].items()
+    }
+    return fidelity_svg(lines, bars)
+
+
+def expected() -> dict[str, str]:
+    """What every file should contain, by its path from the root."""
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
+    return {**{name: render(text) for name, text in texts.items()}, PICTURE: picture()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    arguments = parser.parse_args()
+    code = 0
+    for name, content in expected().items():
+        path = ROOT / name
+        if path.is_file() and path.read_text(encoding="utf-8") == content:
+            continue
+        if arguments.check:
+            print(f"{name} differs: run python benchmarks/render.py", file=sys.stderr)
+            code = 1
+        else:
+            path.write_text(content, encoding="utf-8")
+            print(f"wrote {name}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
