@@ -37,8 +37,9 @@ class LlamaBackend:
             0 runs every text alone, so that its vector is the same bits in any company. llama.cpp
             attends over the whole batch and masks what belongs to other texts; sums then run in
             another order, and quantized activations round differently: between alone and packed
-            the cosine was 0.9996 at worst (q4_k_m; q8_0 0.9997). 256 saves 5 to 15% of the time
-            with flash attention; beyond 512 packing costs more than it saves.
+            the cosine was 0.9995 at worst (q4_k_m). 256 saves up to a third of the time of short
+            texts with flash attention (benchmarks/llama_choices.py); beyond 512 packing costs more
+            than it saves.
 
     Raises:
         BundleError: llama.cpp cannot load the file.
