@@ -124,3 +124,19 @@ def test_both_engines_give_the_same_vectors(
         with Embedder(bundle, variant=variant) as model:
             vectors[variant] = model.encode(card_example)
     assert rowwise_cosine(*vectors.values()).min() >= 0.99999
+
+
+@pytest.mark.parametrize("variant", ["onnx-fp32", "onnx-int8", "gguf-q8_0"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_vectors_do_not_depend_on_the_batch(
+    built: BuildReport, standin: Path, shared_dir: Path, variant: str, threads: int
+) -> None:
+    """Questions, many of which have the same number of tokens, alone and together."""
+    path = shared_dir / "eval" / "korquad" / "queries.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()[:120]
+    texts = [json.loads(line)["text"] for line in lines]
+    with Embedder(standin.parent / "bundle", variant=variant, threads=threads) as model:
+        result = model.embed(texts, prompt_name="query")
+        assert len(set(result.token_counts.tolist())) < 40, "many share a length"
+        for text, vector in zip(texts, result.vectors, strict=True):
+            assert (model.encode_query(text) == vector).all()
