@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ondol.checkpoint import Checkpoint
 from ondol.convert.gguf_agreement import tokenizer_agreement
@@ -15,9 +15,7 @@ from ondol.convert.gguf_writer import write_gguf
 from ondol.convert.onnx_export import export_float, quantize_dynamic
 from ondol.convert.torch_encoder import load_encoder
 from ondol.variants import Variant
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from ondol.vocab_prune.unigram import load_tokenizer
 
 #: Tokens of one run of the float graph: at 256 to 1,024 a core works at its best, and texts of one
 #: length give the same vectors alone or together (tests/runtime/test_batch_invariance.py).
@@ -98,11 +96,6 @@ class Exporter:
     @cached_property
     def _agreement(self) -> Mapping[str, int]:
         """llama.cpp's own tokenizer against `tokenizers`. All GGUF files hold the same one."""
-        report = tokenizer_agreement(self._gguf_float, self._tokenizer, self._texts)
+        tokenizer = load_tokenizer(self._checkpoint.tokenizer())
+        report = tokenizer_agreement(self._gguf_float, tokenizer, self._texts)
         return {"lines": report.lines, "identical": report.identical}
-
-    @property
-    def _tokenizer(self) -> "Tokenizer":
-        from tokenizers import Tokenizer
-
-        return Tokenizer.from_file(str(self._checkpoint.directory / "tokenizer.json"))

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from ondol.checkpoint import Checkpoint
 from ondol.errors import InputError
 from ondol.files import atomic_directory
@@ -15,7 +13,7 @@ from ondol.vocab_prune.count import count_files
 from ondol.vocab_prune.keeplist import corpus_rates, default_rates, merge_rates
 from ondol.vocab_prune.rewrite import write_pruned_checkpoint
 from ondol.vocab_prune.select import DEFAULT_SIZE, Rates, Selection, select
-from ondol.vocab_prune.unigram import UnigramVocabulary
+from ondol.vocab_prune.unigram import UnigramVocabulary, load_tokenizer
 from ondol.vocab_prune.verify import Comparison, Fidelity, verification_lines
 
 
@@ -116,9 +114,7 @@ def _rates(
         if options.corpus_only:
             raise InputError("--corpus-only needs text to count: pass --corpus FILE")
         return default_rates(vocabulary, options.languages)
-    tokenizer = Tokenizer.from_file(str(source.directory / "tokenizer.json"))
-    tokenizer.no_truncation()
-    own = corpus_rates(count_files(tokenizer, options.corpora))
+    own = corpus_rates(count_files(load_tokenizer(source.tokenizer()), options.corpora))
     if options.corpus_only:
         return {"corpus": own}
     return merge_rates(default_rates(vocabulary, options.languages), own)

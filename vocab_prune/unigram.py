@@ -7,10 +7,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from ondol.errors import CheckpointError
 
 #: SentencePiece writes a space as U+2581 LOWER ONE EIGHTH BLOCK.
 SPACE = "▁"
+
+
+def load_tokenizer(tokenizer: Mapping[str, Any]) -> Tokenizer:
+    """The content of a tokenizer.json as a tokenizer that gives all tokens of a text and no more.
+
+    Published files often carry the truncation and padding of the training run that saved them.
+    """
+    loaded = Tokenizer.from_str(json.dumps(tokenizer))
+    loaded.no_truncation()
+    loaded.no_padding()
+    return loaded
 
 
 @dataclass(frozen=True)

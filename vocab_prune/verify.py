@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from tokenizers import Tokenizer
-
 from ondol.errors import ConversionError
-from ondol.vocab_prune.unigram import UnigramVocabulary
+from ondol.vocab_prune.unigram import UnigramVocabulary, load_tokenizer
 
 #: Lines that are tokenized at a time; bounds memory.
 _BATCH = 1024
@@ -90,8 +88,8 @@ class Comparison:
     def __init__(
         self, full: Mapping[str, Any], pruned: Mapping[str, Any], kept: Sequence[int]
     ) -> None:
-        self._full = _load(full)
-        self._pruned = _load(pruned)
+        self._full = load_tokenizer(full)
+        self._pruned = load_tokenizer(pruned)
         self._old_ids = list(kept)
         self._kept = frozenset(kept)
         self._unk_id = UnigramVocabulary.from_json(full).unk_id
@@ -138,13 +136,6 @@ class Comparison:
                 characters=len(line),
             )
         return total
-
-
-def _load(tokenizer: Mapping[str, Any]) -> Tokenizer:
-    loaded = Tokenizer.from_str(json.dumps(tokenizer))
-    loaded.no_truncation()
-    loaded.no_padding()
-    return loaded
 
 
 def verification_lines() -> Mapping[str, Sequence[str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 import ondol.convert.build as build_module
 from ondol.convert.build import BuildOptions, build, reference_texts
@@ -168,6 +169,31 @@ def test_options_and_sources_are_checked(make_checkpoint: Any, tmp_path: Path) -
     with pytest.raises(InputError, match="--corpus FILE"):
         build(BuildOptions(str(make_checkpoint()), tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_truncation_and_padding_of_the_tokenizer_file_do_not_matter(
+    make_checkpoint: Any, tiny_tokenizer: dict[str, Any], tmp_path: Path
+) -> None:
+    loaded = Tokenizer.from_str(json.dumps(tiny_tokenizer))
+    loaded.enable_truncation(4)
+    loaded.enable_padding(length=9, pad_id=1, pad_token="<pad>")
+    source = make_checkpoint(tokenizer=json.loads(loaded.to_str()))
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("a b a 한국 한국\n", encoding="utf-8")
+    options = BuildOptions(
+        str(source),
+        tmp_path / "bundle",
+        prune=PruneOptions(vocab_size=17, corpora=(corpus,), corpus_only=True),
+        variants=FAST,
+    )
+    report = build(options)
+    assert report.prune is not None
+    counted = [loaded.id_to_token(index) for index in report.prune.selection.kept]
+    assert "▁한국" in counted, "the last word of a line that is longer than the truncation"
+    agreement = report.manifest.variant(Variant.GGUF_F32).scheme["tokenizer_agreement"]
+    assert agreement["identical"] >= 0.9 * agreement["lines"]
+    with Embedder(tmp_path / "bundle") as embedder:
+        assert embedder.embed(["a b a b a b a b"]).token_counts[0] > 9
 
 
 def test_given_prompts_win(make_checkpoint: Any, tmp_path: Path) -> None:
