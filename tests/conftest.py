@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# Machines that run this are shared: a slow example says nothing about the code.
+settings.register_profile("ondol", deadline=None)
+settings.load_profile("ondol")
 
 #: A dozen ordinary pieces that can be checked by hand, between XLM-R's special tokens, in the order
 #: of their scores as SentencePiece writes them.

@@ -116,7 +116,6 @@ def test_known_differences_are_reported(
 
 @settings(
     max_examples=200,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(text=st.text(alphabet="한국어abжc ☃", max_size=40))

@@ -22,9 +22,7 @@ def test_every_variant_of_the_bundle_is_here(tiny_bundle: Path) -> None:
     assert [record.name.value for record in Manifest.read(tiny_bundle).variants] == VARIANTS
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.text("한국어ab ж", max_size=12), min_size=1, max_size=12),
     batch_size=st.integers(1, 12),

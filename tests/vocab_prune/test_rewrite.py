@@ -117,7 +117,6 @@ def _vocabulary_with(scores: list[float], tokenizer: dict[str, Any]) -> dict[str
 # The fixture is only read, so that it need not be made anew for every example.
 @settings(
     max_examples=300,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
