@@ -165,7 +165,9 @@ class Embedder:
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = False,
+        normalize_embeddings: bool = False,
+        convert_to_numpy: bool = True,
     ) -> NDArray[np.float32]:
         """Vectors of texts, as sentence-transformers' method of this name.
 
@@ -176,6 +178,8 @@ class Embedder:
             batch_size: the most texts in one run of the engine; fewer are taken where that is
                 faster or would change the vectors.
             show_progress_bar: on standard error.
+            normalize_embeddings: scale vectors to L2 norm 1 also if the model does not.
+            convert_to_numpy: only True; there are no tensors without torch.
 
         Returns (dim,) float32 for one text, (n, dim) float32 for a sequence.
 
@@ -183,6 +187,11 @@ class Embedder:
         ClosedError after close(). A text longer than `max_tokens` is cut, and a warning says so
         once; `embed` returns which ones.
         """
+        if not convert_to_numpy:
+            raise InputError(
+                "convert_to_numpy is False, but vectors are always numpy arrays; "
+                "torch.from_numpy(vectors) makes a tensor of them"
+            )
         single = isinstance(sentences, str)
         result = self.embed(
             [sentences] if isinstance(sentences, str) else sentences,
@@ -190,6 +199,7 @@ class Embedder:
             prompt=prompt,
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
+            normalize_embeddings=normalize_embeddings,
         )
         return result.vectors[0] if single else result.vectors
 
@@ -217,7 +227,8 @@ class Embedder:
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = False,
+        normalize_embeddings: bool = False,
     ) -> EmbedResult:
         """`encode` for a sequence, with the number of tokens of each text and which were cut."""
         if isinstance(texts, (str, bytes)) or not isinstance(texts, Sequence | np.ndarray):
@@ -225,6 +236,7 @@ class Embedder:
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number from 1")
         prefix = self._prefix(prompt_name, prompt)
+        normalize = self.manifest.normalize or normalize_embeddings
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         counts = np.empty(len(texts), dtype=np.int64)
         truncated: list[int] = []
@@ -234,7 +246,7 @@ class Embedder:
                 tokenized = self._tokenizer(window, prefix=prefix, first_index=start)
                 truncated += [start + index for index in tokenized.truncated]
                 counts[start : start + len(window)] = [len(ids) for ids in tokenized.ids]
-                self._run(tokenized.ids, vectors, start, batch_size, progress)
+                self._run(tokenized.ids, vectors, start, batch_size, normalize, progress)
         if truncated and not self._warned:
             self._warned = True
             report_truncation(len(truncated), len(texts), self.max_tokens)
@@ -246,6 +258,7 @@ class Embedder:
         vectors: NDArray[np.float32],
         start: int,
         batch_size: int,
+        normalize: bool,
         progress: "tqdm[None]",
     ) -> None:
         """Fill vectors[start : start + len(ids)]."""
@@ -261,7 +274,7 @@ class Embedder:
             for index, token_states in zip(group, states, strict=True):
                 vectors[start + index] = finish(
                     pool(token_states, self.manifest.pooling),
-                    normalize=self.manifest.normalize,
+                    normalize=normalize,
                     index=start + index,
                 )
             progress.update(len(group))
@@ -343,7 +356,7 @@ class Embedder:
         ids = tokenizer(texts[:count]).ids
         vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
         with tqdm(disable=True) as progress:
-            self._run(ids, vectors, 0, 1, progress)
+            self._run(ids, vectors, 0, 1, self.manifest.normalize, progress)
         cosines = rowwise_cosine(vectors, expected[:count])
         worst = int(cosines.argmin())
         if not cosines[worst] >= self._record.parity.floor:

@@ -53,7 +53,9 @@ class FakeEmbedder:
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = False,
+        normalize_embeddings: bool = False,
+        convert_to_numpy: bool = True,
     ) -> NDArray[np.float32]:
         """Returns (dim,) float32 for one text, (n, dim) float32 for a sequence, of norm 1."""
         single = isinstance(sentences, str)
@@ -78,7 +80,8 @@ class FakeEmbedder:
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = False,
+        normalize_embeddings: bool = False,
     ) -> EmbedResult:
         """`encode` for a sequence, with the number of tokens of each text and which were cut."""
         if self._closed:

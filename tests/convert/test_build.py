@@ -47,9 +47,12 @@ def test_vectors_are_those_of_sentence_transformers(
         with Embedder(out, variant=variant.value) as embedder:
             vectors = embedder.embed(texts).vectors
             query = embedder.encode_query("한국")
+            unit = embedder.encode(texts, normalize_embeddings=True, show_progress_bar=None)
         scale = np.linalg.norm(expected, axis=1).max()
         assert np.abs(vectors - expected).max() <= tolerance * scale
         assert rowwise_cosine(vectors, expected).min() >= MIN_COSINE[variant]
+        expected_unit = reference.encode(texts, normalize_embeddings=True)
+        assert np.abs(unit - expected_unit).max() <= tolerance
         wanted = reference.encode_query("한국", convert_to_numpy=True)
         assert np.abs(query - wanted).max() <= tolerance * scale
 

@@ -90,6 +90,7 @@ def test_result_reports_what_was_cut(embedder: Embedder) -> None:
         (lambda e: e.encode({"a"}), "set; expected a sequence of str"),
         (lambda e: e.encode("a", batch_size=0), "batch_size is 0"),
         (lambda e: e.encode("a", prompt=3), "prompt is a int"),
+        (lambda e: e.encode("a", convert_to_numpy=False), "convert_to_numpy is False"),
     ],
 )
 def test_bad_input_is_named(tiny_bundle: Path, call: Any, message: str) -> None:
