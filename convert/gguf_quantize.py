@@ -22,8 +22,9 @@ _FILE_TYPES = {
 
 
 #: The type of the word embedding, enum ggml_type of ggml.h, where it is not llama.cpp's choice:
-#: that is Q8_0 even for q4_0, whose file it makes a third larger. On the stand-in the cosine of the
-#: worst text did not change (docs/parity.md). 384 columns fit the blocks of 32, not those of 256.
+#: that is Q8_0 even for q4_0. On the stand-in with 48,000 rows the files became 24% (q5_0) and 33%
+#: (q4_0) smaller, and the smallest cosine went from 0.9826 to 0.9812 and from 0.9343 to 0.9353.
+#: 384 columns fit the blocks of 32, not those of 256.
 _EMBEDDING_TYPES = {Variant.GGUF_Q4_0: 2, Variant.GGUF_Q5_0: 6}
 
 

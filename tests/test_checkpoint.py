@@ -103,6 +103,14 @@ def test_missing_files_are_named(make_checkpoint: Any, name: str) -> None:
         Checkpoint(directory)
 
 
+@pytest.mark.parametrize("content", ["{", "[1]", '[{"type": "x"}]', "3"])
+def test_a_damaged_modules_file_is_named(make_checkpoint: Any, content: str) -> None:
+    directory = make_checkpoint()
+    (directory / "modules.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"cannot read .*modules\.json"):
+        Checkpoint(directory)
+
+
 def test_weights_are_found_and_checked(make_checkpoint: Any) -> None:
     directory = make_checkpoint(head=True)
     weights = Checkpoint(directory).encoder_weights()

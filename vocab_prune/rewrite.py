@@ -72,6 +72,16 @@ def _new_ids(vocabulary: UnigramVocabulary, kept: Sequence[int]) -> dict[int, in
     return {old: new for new, old in enumerate(kept)}
 
 
+def _new_id(new_ids: Mapping[int, int], old: int, file: str) -> int:
+    """Raises ConversionError if `old`, which `file` names, is no kept id."""
+    if old not in new_ids:
+        raise ConversionError(
+            f"{file} names the token id {old}, which is no added token of tokenizer.json; the two "
+            "are not of one tokenizer"
+        )
+    return new_ids[old]
+
+
 def _renumber_post_processor(
     processor: dict[str, Any], vocabulary: UnigramVocabulary, new_ids: Mapping[int, int]
 ) -> None:
@@ -182,18 +192,19 @@ def write_pruned_checkpoint(source: Checkpoint, kept: Sequence[int], out: Path) 
             if config.is_file():
                 shutil.copyfile(config, out / module["path"] / "config.json")
     if (source.directory / "tokenizer_config.json").is_file():
-        content = json.loads((source.directory / "tokenizer_config.json").read_text("utf-8"))
+        content = source.read_json("tokenizer_config.json")
         if "added_tokens_decoder" in content:
             content["added_tokens_decoder"] = {
-                str(new_ids[int(old)]): token
+                str(_new_id(new_ids, int(old), "tokenizer_config.json")): token
                 for old, token in content["added_tokens_decoder"].items()
             }
         _write_json(out / "tokenizer_config.json", content)
         taken.add("tokenizer_config.json")
     if (source.directory / "added_tokens.json").is_file():
-        content = json.loads((source.directory / "added_tokens.json").read_text("utf-8"))
+        content = source.read_json("added_tokens.json")
         _write_json(
-            out / "added_tokens.json", {token: new_ids[old] for token, old in content.items()}
+            out / "added_tokens.json",
+            {token: _new_id(new_ids, old, "added_tokens.json") for token, old in content.items()},
         )
         taken.add("added_tokens.json")
     if (source.directory / "sentencepiece.bpe.model").is_file():

@@ -62,8 +62,13 @@ class UnigramVocabulary:
                 "tokenizer.json falls back to bytes for unknown characters; pruning supports "
                 "Unigram vocabularies with an unknown piece (the XLM-RoBERTa family)"
             )
-        pieces = tuple(piece for piece, _ in model["vocab"])
-        scores = tuple(float(score) for _, score in model["vocab"])
+        try:
+            pieces = tuple(str(piece) for piece, _ in model["vocab"])
+            scores = tuple(float(score) for _, score in model["vocab"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"tokenizer.json: its vocabulary is no list of pieces with scores ({error!r})"
+            ) from error
         unk_id = model.get("unk_id")
         if not isinstance(unk_id, int) or not 0 <= unk_id < len(pieces):
             raise CheckpointError(

@@ -75,7 +75,7 @@ class Checkpoint:
         self.directory = directory
         if not directory.is_dir():
             raise CheckpointError(f"{directory} is not a directory; expected a checkpoint")
-        self.config = self._json("config.json")
+        self.config = self.read_json("config.json")
         if not (directory / "tokenizer.json").is_file():
             raise CheckpointError(
                 f"{directory} has no tokenizer.json; load the tokenizer once with "
@@ -87,13 +87,13 @@ class Checkpoint:
 
     def tokenizer(self) -> dict[str, Any]:
         """The parsed tokenizer.json."""
-        return self._json("tokenizer.json")
+        return self.read_json("tokenizer.json")
 
     def weight_files(self) -> list[Path]:
         """The files that hold the weights, safetensors first. Raises CheckpointError if none."""
         for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
             if (self.directory / index).is_file():
-                names = sorted(set(self._json(index)["weight_map"].values()))
+                names = sorted(set(self.read_json(index)["weight_map"].values()))
                 missing = [name for name in names if not (self.directory / name).is_file()]
                 if missing:
                     raise CheckpointError(f"{index} names {missing[0]}, which is not there")
@@ -171,7 +171,8 @@ class Checkpoint:
                 shapes[f"{prefix}{name}.bias"] = (hidden,)
         return shapes
 
-    def _json(self, name: str) -> dict[str, Any]:
+    def read_json(self, name: str) -> dict[str, Any]:
+        """The object in the file `name`. Raises CheckpointError if there is none."""
         path = self.directory / name
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -220,11 +221,13 @@ class Checkpoint:
         limits = [positions]
         if (self.directory / "sentence_bert_config.json").is_file():
             limits.append(
-                self._json("sentence_bert_config.json").get("max_seq_length") or positions
+                self.read_json("sentence_bert_config.json").get("max_seq_length") or positions
             )
         if (self.directory / "tokenizer_config.json").is_file():
             # transformers writes 1e30 for "no limit".
-            limits.append(self._json("tokenizer_config.json").get("model_max_length") or positions)
+            limits.append(
+                self.read_json("tokenizer_config.json").get("model_max_length") or positions
+            )
         return int(min(limits))
 
     def _modules(self) -> tuple[Pooling, bool]:
@@ -235,19 +238,26 @@ class Checkpoint:
                 f"{self.directory} has no modules.json, so its pooling is unknown; open it with "
                 "sentence_transformers.SentenceTransformer and save it once with save_pretrained"
             )
-        modules = json.loads(path.read_text(encoding="utf-8"))
-        kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
+        try:
+            modules = json.loads(path.read_text(encoding="utf-8"))
+            kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
+            paths = [str(module["path"]) for module in modules]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"cannot read {path}: {error!r}; expected a list of modules, each with type and "
+                "path, as sentence-transformers writes it"
+            ) from error
         if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
             raise CheckpointError(
                 f"modules.json lists {', '.join(kinds)}; supported are Transformer, Pooling and, "
                 "after them, Normalize"
             )
-        if modules[0]["path"]:
+        if paths[0]:
             raise CheckpointError(
-                f"modules.json keeps the transformer in {modules[0]['path']!r}; expected the "
+                f"modules.json keeps the transformer in {paths[0]!r}; expected the "
                 "checkpoint directory itself"
             )
-        config = self._json(f"{modules[1]['path']}/config.json")
+        config = self.read_json(f"{paths[1]}/config.json")
         if config.get("include_prompt") is False:
             raise CheckpointError(
                 "1_Pooling leaves the prompt's tokens out of the mean (include_prompt false), "
@@ -277,7 +287,7 @@ class Checkpoint:
         the start of every example.
         """
         if (self.directory / "config_sentence_transformers.json").is_file():
-            stated = self._json("config_sentence_transformers.json").get("prompts") or {}
+            stated = self.read_json("config_sentence_transformers.json").get("prompts") or {}
             # sentence-transformers 5 saves empty query and document prompts where none are set.
             stated = {str(name): str(text) for name, text in stated.items() if text}
             if stated:

@@ -58,6 +58,8 @@ class FakeEmbedder:
         convert_to_numpy: bool = True,
     ) -> NDArray[np.float32]:
         """Returns (dim,) float32 for one text, (n, dim) float32 for a sequence, of norm 1."""
+        if not convert_to_numpy:
+            raise InputError("convert_to_numpy is False, but vectors are always numpy arrays")
         single = isinstance(sentences, str)
         texts = [sentences] if isinstance(sentences, str) else sentences
         vectors = self.embed(texts, prompt_name=prompt_name, prompt=prompt).vectors

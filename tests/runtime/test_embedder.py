@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from ondol.errors import (
     OndolError,
     VariantError,
 )
+from ondol.manifest import Manifest
 from ondol.runtime.embedder import Embedder
+from ondol.runtime.engines import choose_variant
 from ondol.runtime.reports import TruncationWarning
 from ondol.runtime.similarity import rowwise_cosine
+from ondol.variants import Variant
 
 VARIANTS = ["onnx-fp32", "onnx-int8", "gguf-f32", "gguf-f16"]
 
@@ -120,6 +124,13 @@ def test_the_default_variant_is_the_fastest_installed(
 ) -> None:
     with Embedder(tiny_bundle) as embedder:
         assert embedder.variant == "onnx-int8"
+    manifest = Manifest.read(tiny_bundle)
+    gguf = replace(manifest, variants=manifest.variants[2:])
+    assert choose_variant(gguf) is Variant.GGUF_F16
+    monkeypatch.setattr("ondol.runtime.engines.find_spec", lambda name: None)
+    assert choose_variant(manifest) is Variant.ONNX_INT8
+    with pytest.raises(VariantError, match=r"pip install 'ondol\[gguf\]'"):
+        choose_variant(gguf)
 
 
 def test_normal_form_composes_hangul(tiny_bundle: Path) -> None:

@@ -225,3 +225,19 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused(
     source = make_checkpoint(extra_rows=-1)
     with pytest.raises(ConversionError, match=r"17 entries.*16 rows"):
         write_pruned_checkpoint(Checkpoint(source), KEPT, tmp_path)
+
+
+def test_ids_of_another_tokenizer_are_refused(make_checkpoint: Any, tmp_path: Path) -> None:
+    source = make_checkpoint()
+    (source / "added_tokens.json").write_text('{"<other>": 13}')
+    out = tmp_path / "pruned"
+    out.mkdir()
+    with pytest.raises(ConversionError, match=r"added_tokens\.json names the token id 13"):
+        write_pruned_checkpoint(Checkpoint(source), KEPT, out)
+
+
+@pytest.mark.parametrize("vocab", [None, 3, ["한"], [["한", "high"]]])
+def test_a_damaged_vocabulary_is_refused(tiny_tokenizer: dict[str, Any], vocab: Any) -> None:
+    tiny_tokenizer["model"]["vocab"] = vocab
+    with pytest.raises(CheckpointError, match="no list of pieces with scores"):
+        UnigramVocabulary.from_json(tiny_tokenizer)
