@@ -1,6 +1,6 @@
 """Strings to vectors: seconds for many texts, ondol and its peers.
 
-    python benchmarks/end_to_end.py BUNDLE PEERS --eval ../shared/eval --variants onnx-int8 gguf-q8_0
+    python benchmarks/end_to_end.py BUNDLE PEERS --eval ../shared/eval
 
 BUNDLE and PEERS are made of one checkpoint (twelve_layers.py, `ondol build`, make_peers.py). The
 texts are questions and paragraphs of KorQuAD with E5's prompts, in one call of each engine's own

@@ -23,8 +23,8 @@ from ondol.vocab_prune.prune import PruneOptions, prune
 
 _LAYER = re.compile(r"(.*encoder\.layer\.)(\d+)(\..*)")
 
-#: What a copied layer's two sums are scaled by. At 1 the files of several variants miss their floors,
-#: at a tenth all keep them, as those of the six layers do.
+#: What a copied layer's two sums are scaled by. At 1 several variants miss their floors, at a tenth
+#: all keep them, as those of the six layers do.
 _COPY = 0.1
 
 #: Relative noise on a copy: exporters store equal tensors once, which no other model gains from.
