@@ -67,7 +67,6 @@ def write_fused(directory: Path, checkpoint: Checkpoint) -> None:
 
 def write_openvino(directory: Path, texts: Sequence[str]) -> None:
     """The float export and the static int8 file."""
-    load_peer("nncf")
     transformer = load_peer("sentence_transformers")
     model = transformer.SentenceTransformer(
         str(directory), device="cpu", backend="openvino", model_kwargs={"export": True}
@@ -116,6 +115,8 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
+        for module in ("onnx", "onnxruntime", "openvino", "nncf", "sentence_transformers"):
+            load_peer(module)  # before minutes of work
         checkpoint = Checkpoint(arguments.checkpoint)
         texts = calibration_texts(arguments.corpus)
         shutil.copytree(arguments.checkpoint, arguments.out)

@@ -14,10 +14,9 @@ ONNX_FUSED_INT8 = "onnx/model_fused_qint8.onnx"
 OPENVINO_FLOAT = "openvino/openvino_model.xml"
 OPENVINO_INT8 = "openvino/openvino_model_qint8_quantized.xml"
 
+#: Besides those that every record states with its machine.
 _PACKAGES = (
-    "llama-cpp-python",
     "nncf",
-    "onnxruntime",
     "openvino",
     "optimum-intel",
     "optimum-onnx",

@@ -20,10 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from fidelity_svg import fidelity_svg
+from peers import passed
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = ("README.md", "README.ko.md", "docs/pruning.md", "docs/parity.md", "docs/sizes.md")
+DOCUMENTS = (
+    "README.md",
+    "README.ko.md",
+    "docs/pruning.md",
+    "docs/parity.md",
+    "docs/sizes.md",
+    "docs/speed.md",
+)
 PICTURE = "docs/fidelity.svg"
 
 _REGION = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -315,6 +323,96 @@ def llama_choices() -> str:
     return markdown(header, rows, "lrrrr") + machine("llama_choices")
 
 
+def model_call() -> str:
+    """One run of the model, every engine at every shape."""
+    found = results("model_call")
+    shapes = list(found["engines"][0]["milliseconds"])
+    rows = [
+        [
+            r["name"],
+            *(f"{r['milliseconds'][k]:.1f} ({r['fastest_milliseconds'][k]:.1f})" for k in shapes),
+        ]
+        for r in found["engines"]
+    ]
+    header = ("ms, median (fastest)", *shapes)
+    return markdown(header, rows, "l" + "r" * len(shapes)) + _peers_line("model_call")
+
+
+def model_call_bars() -> str:
+    """ondol's share of the time of its peers."""
+    rows = [
+        [
+            r["shape"],
+            r["against"],
+            f"{r['ratio']:.2f}",
+            f"{r['fastest_ratio']:.2f}",
+            f"≤ {r['at_most']:.2f}",
+            passed(r["ratio"] <= r["at_most"]),
+        ]
+        for r in results("model_call")["bars"]
+    ]
+    header = ("shape", "against", "time, median", "time, fastest", "bar", "")
+    return markdown(header, rows, "llrrrl")
+
+
+def end_to_end() -> str:
+    """Strings to vectors, every engine."""
+    found = results("end_to_end")
+    peak = found["peak_operations_per_second"]
+    rows = [
+        [
+            r["name"],
+            f"{r['seconds']:.2f} ({r['fastest_seconds']:.2f})",
+            f"{found['tokens'] / r['seconds']:,.0f}",
+            f"{r['operations_per_second'] / peak:.0%}",
+            f"{r['mean_cosine_to_torch']:.4f}",
+        ]
+        for r in found["engines"]
+    ]
+    header = ("engine", "s, median (fastest)", "tokens per second", "of int8 peak", "mean cosine")
+    text = markdown(header, rows, "lrrrr")
+    text += (
+        f"\n{found['texts']:,} texts, {found['tokens']:,} tokens, {found['threads']} threads. "
+        f"int8 peak: {peak / 1e9:,.0f} billion operations per second.\n"
+    )
+    return text + _peers_line("end_to_end")
+
+
+def end_to_end_bars() -> str:
+    """How many times faster than its peers ondol is."""
+    rows = [
+        [
+            f"`{r['variant']}`",
+            r["against"],
+            f"{r['ratio']:.2f}×",
+            f"{r['fastest_ratio']:.2f}×",
+            f"≥ {r['at_least']:.2f}×",
+            passed(r["ratio"] >= r["at_least"]),
+        ]
+        for r in results("end_to_end")["bars"]
+    ]
+    header = ("variant", "against", "faster, median", "faster, fastest", "bar", "")
+    return markdown(header, rows, "llrrrl")
+
+
+def _peers_line(name: str) -> str:
+    """`machine`, and the versions of the peers."""
+    versions = ", ".join(f"{k} {v}" for k, v in results(name)["versions"].items() if v)
+    return machine(name) + f"\nPeers: {versions}.\n"
+
+
+def memory() -> str:
+    """Peak memory for few lines and many."""
+    found = results("memory")
+    rows = [[f"{r['lines']:,}", f"{r['peak_bytes'] / 1e6:.1f}"] for r in found["runs"]]
+    grown, bar = found["difference_bytes"], found["bar_bytes"]
+    return (
+        markdown(("lines", "peak MB"), rows, "rr")
+        + f"\n`{found['variant']}`: {grown / 1e6:.1f} MB more, bar ≤ {bar / 1e6:.0f} MB: "
+        f"{passed(grown <= bar)}.\n" + machine("memory")
+    )
+
+
 def start_line(language: str) -> str:
     """README: a fresh process with the bundle inside the package."""
     found = {r["case"]: r for r in results("startup")["cases"]}
@@ -349,6 +447,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "startup": startup,
     "latency": latency,
     "llama_choices": llama_choices,
+    "model_call": model_call,
+    "model_call_bars": model_call_bars,
+    "end_to_end": end_to_end,
+    "end_to_end_bars": end_to_end_bars,
+    "memory": memory,
     "start": lambda: start_line("en"),
     "start_ko": lambda: start_line("ko"),
 }
