@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 #: The last hidden states of one text: (tokens, hidden_size) float32.
 TokenStates = NDArray[np.float32]
 
+#: A call that is alone gets the other cores only from so many tokens on. With fewer, waking their
+#: threads at every operator costs what they save. Milliseconds on one and on two threads: int8 in
+#: onnxruntime 1.81 and 1.92 at 16 tokens, 6.2 and 5.1 at 64; q8_0 in llama.cpp 5.6 and 8.3 at 16,
+#: 18.2 and 14.3 at 64 (benchmarks/thread_choices.py).
+WORTH_ALL_THREADS = 32
+
 
 class Backend(Protocol):
     """An engine with a model in it. Tokenizing, scheduling and pooling stand above it.
@@ -20,6 +26,8 @@ class Backend(Protocol):
             0 means that texts must be sent one by one, because the vector of a text would
             otherwise depend on its neighbours.
         equal_lengths: whether the texts of one call must all have the same number of tokens.
+        parallel_runs: calls of token_states that may run at once, each on one thread. The caller
+            bounds them; the engine does not.
     """
 
     @property
@@ -34,14 +42,22 @@ class Backend(Protocol):
     @property
     def equal_lengths(self) -> bool: ...
 
-    def token_states(self, sequences: Sequence[Sequence[int]]) -> list[TokenStates]:
+    @property
+    def parallel_runs(self) -> int: ...
+
+    def token_states(
+        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
+    ) -> list[TokenStates]:
         """Run the encoder on texts given as token ids, `<s>` and `</s>` included.
 
+        alone: no other call runs meanwhile, so this one may use `parallel_runs` threads.
+
         Returns one (tokens, hidden_size) float32 array per text, in the order given. Safe to call
-        from several threads. Raises ClosedError after close().
+        from several threads; the numbers are the same bits however many threads compute them.
+        Raises ClosedError after close().
         """
         ...
 
     def close(self) -> None:
-        """Free the model. Calling it again does nothing."""
+        """Free the model once running calls have ended. Calling it again does nothing."""
         ...

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ondol.errors import ClosedError, InputError, SelfTestError
 from ondol.manifest import Manifest
-from ondol.runtime.backend import Backend
+from ondol.runtime.backend import TokenStates
 from ondol.runtime.checks import (
     SELF_TEST_TEXTS,
     Check,
@@ -27,13 +27,16 @@ from ondol.runtime.default import default_bundle
 from ondol.runtime.engines import choose_variant, open_backend
 from ondol.runtime.pool import finish, pool
 from ondol.runtime.reports import report_truncation
-from ondol.runtime.schedule import plan
+from ondol.runtime.runner import Runner
+from ondol.runtime.schedule import windows
 from ondol.runtime.similarity import cosine_similarity, rowwise_cosine
 from ondol.runtime.tokenize import NormalForm, TextTokenizer
 from ondol.variants import Variant
 
-#: Texts that are tokenized and planned together; bounds the memory of a call with many texts.
-_WINDOW = 4096
+#: Texts and characters that are tokenized and planned together: they bound the memory of a call
+#: with many texts. The tokenizer holds about a hundred bytes for each token of its result.
+_WINDOW_TEXTS = 4096
+_WINDOW_CHARACTERS = 250_000
 
 #: Names under which checkpoints store the prompt of the searched side, as sentence-transformers'
 #: encode_document tries them.
@@ -64,7 +67,7 @@ class Embedder:
     Args:
         bundle: directory of a bundle; None takes the one inside the package.
         variant: name of the variant; None takes the fastest one whose engine is installed.
-        threads: of the engine; None takes one per physical core.
+        threads: the cores that all calls together keep busy; None takes every physical one.
         check: "full", "quick" or "off"; see `ondol.runtime.checks.Check`.
         normalize: Unicode normal form ("NFC" or "NFKC") applied to every text first. None, the
             default, takes texts as they are, which is what the reference does. Decomposed Hangul,
@@ -129,13 +132,13 @@ class Embedder:
         self._closed = False
         self._warned = False
         self._pid = os.getpid()
-        self._backend = self._open()
+        self._runner = self._open()
         try:
             if wanted_check is not Check.OFF:
-                check_agreement(self.manifest, self._tokenizer, self._backend)
+                check_agreement(self.manifest, self._tokenizer, self._runner.backend)
             self._self_test(SELF_TEST_TEXTS[wanted_check])
         except BaseException:
-            self._backend.close()
+            self._runner.close()
             raise
 
     @property
@@ -241,11 +244,14 @@ class Embedder:
         counts = np.empty(len(texts), dtype=np.int64)
         truncated: list[int] = []
         with tqdm(total=len(texts), unit="text", disable=not show_progress_bar) as progress:
-            for start in range(0, len(texts), _WINDOW):
-                window = texts[start : start + _WINDOW]
-                tokenized = self._tokenizer(window, prefix=prefix, first_index=start)
+            sizes = [len(text) if isinstance(text, str) else 0 for text in texts]
+            for window in windows(sizes, max_texts=_WINDOW_TEXTS, max_size=_WINDOW_CHARACTERS):
+                start = window.start
+                tokenized = self._tokenizer(
+                    texts[start : window.stop], prefix=prefix, first_index=start
+                )
                 truncated += [start + index for index in tokenized.truncated]
-                counts[start : start + len(window)] = [len(ids) for ids in tokenized.ids]
+                counts[start : window.stop] = [len(ids) for ids in tokenized.ids]
                 self._run(tokenized.ids, vectors, start, batch_size, normalize, progress)
         if truncated and not self._warned:
             self._warned = True
@@ -262,22 +268,19 @@ class Embedder:
         progress: "tqdm[None]",
     ) -> None:
         """Fill vectors[start : start + len(ids)]."""
-        backend = self._current_backend()
-        groups = plan(
-            [len(sequence) for sequence in ids],
-            max_batch_tokens=backend.max_batch_tokens,
-            max_texts=batch_size,
-            equal_lengths=backend.equal_lengths,
-        )
-        for group in groups:
-            states = backend.token_states([ids[index] for index in group])
+        counting = threading.Lock()
+
+        def fill(group: tuple[int, ...], states: list[TokenStates]) -> None:
             for index, token_states in zip(group, states, strict=True):
                 vectors[start + index] = finish(
                     pool(token_states, self.manifest.pooling),
                     normalize=normalize,
                     index=start + index,
                 )
-            progress.update(len(group))
+            with counting:
+                progress.update(len(group))
+
+        self._current_runner().run(ids, fill, max_texts=batch_size)
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
         """Cosine of every row of `a` (n, dim) with every row of `b` (m, dim): (n, m) float32."""
@@ -288,7 +291,7 @@ class Embedder:
         with self._lock:
             self._closed = True
             if self._pid == os.getpid():
-                self._backend.close()
+                self._runner.close()
 
     def __enter__(self) -> Self:
         return self
@@ -326,10 +329,10 @@ class Embedder:
             raise InputError(f"the bundle has no prompt named {prompt_name!r}; it has {known}")
         return self.prompts[prompt_name]
 
-    def _open(self) -> Backend:
-        return open_backend(self.path, self.manifest, self._record, threads=self.threads)
+    def _open(self) -> Runner:
+        return Runner(open_backend(self.path, self.manifest, self._record, threads=self.threads))
 
-    def _current_backend(self) -> Backend:
+    def _current_runner(self) -> Runner:
         """The engine of this process: threads do not survive a fork, so a child opens its own."""
         with self._lock:
             if self._closed:
@@ -337,10 +340,10 @@ class Embedder:
             if self._pid != os.getpid():
                 # The parent's engine stays referenced: its threads are gone, and freeing it here
                 # would wait for them.
-                self._parents_backend = self._backend
-                self._backend = self._open()
+                self._parents_runner = self._runner
+                self._runner = self._open()
                 self._pid = os.getpid()
-            return self._backend
+            return self._runner
 
     def _self_test(self, count: int) -> None:
         """Embed the first `count` reference texts. Raises SelfTestError below the floor."""

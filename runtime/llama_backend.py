@@ -1,35 +1,33 @@
 """Token states from a GGUF file through llama.cpp."""
 
-import ctypes
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ondol.errors import AgreementError, BundleError, ClosedError, EngineError, InputError
-from ondol.runtime.backend import TokenStates
+from ondol.errors import AgreementError, BundleError, ClosedError, InputError
+from ondol.runtime.backend import WORTH_ALL_THREADS, TokenStates
+from ondol.runtime.llama_context import LlamaContext
 from ondol.runtime.llama_library import captured_log, llama_library
-
-#: Tokens that the first context holds; longer texts get a larger one when they come. The context's
-#: buffers grow with the square of this without flash attention.
-_FIRST_CAPACITY = 128
 
 
 class LlamaBackend:
     """One GGUF file, loaded. Implements `ondol.runtime.backend.Backend`.
 
-    The engine runs on one thread of its own, for two reasons. OpenMP (GCC's libgomp) keeps a pool
-    of spinning threads for every thread that calls it, so callers of many threads would each get
-    one. And that pool does not survive a fork: in a child, the thread that called OpenMP before
-    the fork waits for ever on its next call, even for a model opened anew, while a new thread gets
-    a new pool (tests/runtime/test_llama_backend.py).
+    Calls run at once, each in a one-threaded context on its caller's thread; contexts are kept for
+    later calls and share the weights. A call that is alone and long enough gets a context with all
+    threads. That one runs on a thread of its own, for two reasons. OpenMP (GCC's libgomp) keeps a
+    pool of threads for every thread that calls it, so callers of many threads would each get one.
+    And that pool does not survive a fork: in a child, the thread that called OpenMP before the
+    fork waits for ever on its next call, even for a model opened anew, while a new thread gets a
+    new pool (tests/runtime/test_llama_backend.py).
 
     Args:
         path: the file.
-        threads: of the encoder.
+        threads: of all runs together, and of one that is alone.
         max_tokens: the longest text that will come, `<s>` and `</s>` included.
         flash_attention: faster at long texts; rounds keys and values to float16
             (llama.cpp, src/llama-graph.cpp, build_attn_mha).
@@ -65,12 +63,15 @@ class LlamaBackend:
         self._batch_tokens = batch_tokens
         self._pid = os.getpid()
         self._closed = False
+        self._running = 0
+        self._state = threading.Condition()  # guards the two above and the contexts
+        self._idle: list[LlamaContext] = []
+        self._wide_context: LlamaContext | None = None
+        self._wide_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ondol-llama")
         self._model: Any = None
-        self._context: Any = None
-        self._capacity = 0
-        self._engine = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ondol-llama")
         try:
-            self._engine.submit(self._open).result()
+            self._model = self._load()
+            self._idle.append(self._new_context(threads=1))
         except BaseException:
             self.close()
             raise
@@ -98,11 +99,17 @@ class LlamaBackend:
         """False: llama.cpp packs texts of any lengths without padding."""
         return False
 
-    def token_states(self, sequences: Sequence[Sequence[int]]) -> list[TokenStates]:
+    @property
+    def parallel_runs(self) -> int:
+        """`threads`, see above."""
+        return self._threads
+
+    def token_states(
+        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
+    ) -> list[TokenStates]:
         """Run the encoder on texts given as token ids, `<s>` and `</s>` included.
 
-        Returns one (tokens, hidden_size) float32 array per text, in the order given. Calls from
-        several threads run one after the other.
+        Returns one (tokens, hidden_size) float32 array per text, in the order given.
 
         Raises:
             InputError: a text has no tokens, or more than max_tokens.
@@ -112,84 +119,89 @@ class LlamaBackend:
         """
         if self._pid != os.getpid():
             raise ClosedError("the model was opened before this process was forked; open it again")
-        if self._closed:
-            raise ClosedError("the model was closed; open it again")
-        self._check(sequences)
-        try:
-            result = self._engine.submit(self._run, sequences)
-        except RuntimeError as error:  # close() came between the check and here.
-            raise ClosedError("the model was closed; open it again") from error
-        return result.result()
+        with self._run_begun():
+            self._check(sequences)
+            wide = alone and self._threads > 1
+            if wide and sum(map(len, sequences)) >= WORTH_ALL_THREADS:
+                return self._wide_thread.submit(self._run_wide, sequences).result()
+            with self._context() as context:
+                return self._run(context, sequences)
 
     def close(self) -> None:
-        """Free the model once the running call ends. Calling it again does nothing."""
-        if self._closed:
-            return
-        self._closed = True
+        """Free the model once the running calls end. Calling it again does nothing."""
         if self._pid != os.getpid():
             # Its threads are the parent's: there is nothing here to wait for or to free.
+            self._closed = True
             return
-        self._engine.shutdown(wait=True)
-        self._free_context()
+        with self._state:
+            if self._closed:
+                return
+            self._closed = True
+            self._state.wait_for(lambda: self._running == 0)
+        self._wide_thread.shutdown(wait=True)
+        for context in (*self._idle, self._wide_context):
+            if context is not None:
+                context.close()
         if self._model:
             with captured_log():
                 self._lib.llama_model_free(self._model)
             self._model = None
 
-    def _open(self) -> None:
+    @contextmanager
+    def _run_begun(self) -> Iterator[None]:
+        """Keep the model inside the block. Raises ClosedError after close()."""
+        with self._state:
+            if self._closed:
+                raise ClosedError("the model was closed; open it again")
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._state:
+                self._running -= 1
+                self._state.notify_all()
+
+    @contextmanager
+    def _context(self) -> Iterator[LlamaContext]:
+        """A one-threaded context that no other call uses."""
+        with self._state:
+            context = self._idle.pop() if self._idle else None
+        if context is None:
+            context = self._new_context(threads=1)
+        try:
+            yield context
+        finally:
+            with self._state:
+                self._idle.append(context)
+
+    def _load(self) -> Any:
         params = self._lib.llama_model_default_params()
         # Vectors must not depend on whether the machine has a GPU that llama.cpp was built for.
         params.n_gpu_layers = 0
         with captured_log() as log:
-            self._model = self._lib.llama_model_load_from_file(os.fsencode(self._path), params)
-        if not self._model:
+            model = self._lib.llama_model_load_from_file(os.fsencode(self._path), params)
+        if not model:
             raise BundleError(f"llama.cpp cannot load {self._path}: {log}")
-        positions = int(self._lib.llama_model_n_ctx_train(self._model))
+        positions = int(self._lib.llama_model_n_ctx_train(model))
         if self._max_tokens > positions:
+            with captured_log():
+                self._lib.llama_model_free(model)
             raise AgreementError(
                 f"{self._path} has {positions} positions, but texts may have {self._max_tokens} "
                 "tokens; the file and the manifest are from different builds: run `ondol build` "
                 "again"
             )
-        self._reserve(min(_FIRST_CAPACITY, self._max_tokens))
+        return model
 
-    def _reserve(self, tokens: int) -> None:
-        """Make the context hold one batch of `tokens`, without splitting it.
-
-        An encoder's batch cannot be split: it must fit n_ubatch, or llama.cpp aborts the process
-        (src/llama-context.cpp, encode; ggml-org/llama.cpp issues 25293, 12836).
-        """
-        self._free_context()
-        lib = self._lib
-        params = lib.llama_context_default_params()
-        params.n_ctx = params.n_batch = params.n_ubatch = tokens
-        params.n_seq_max = min(tokens, lib.llama_max_parallel_sequences())
-        params.kv_unified = True  # n_ctx is then shared by the sequences, not divided among them.
-        params.n_threads = params.n_threads_batch = self._threads
-        params.embeddings = True
-        params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
-        params.attention_type = lib.LLAMA_ATTENTION_TYPE_NON_CAUSAL
-        # AUTO, the default, means enabled.
-        params.flash_attn_type = (
-            lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
-            if self._flash_attention
-            else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    def _new_context(self, *, threads: int) -> LlamaContext:
+        return LlamaContext(
+            self._lib,
+            self._model,
+            self._path,
+            threads=threads,
+            max_tokens=self._max_tokens,
+            flash_attention=self._flash_attention,
         )
-        params.no_perf = True
-        with captured_log() as log:
-            self._context = lib.llama_init_from_model(self._model, params)
-        if not self._context:
-            raise EngineError(
-                f"llama.cpp cannot prepare {self._path} for {tokens} tokens, for which the memory "
-                f"may not suffice: {log}"
-            )
-        self._capacity = tokens
-
-    def _free_context(self) -> None:
-        if self._context:
-            with captured_log():
-                self._lib.llama_free(self._context)
-        self._context, self._capacity = None, 0
 
     def _check(self, sequences: Sequence[Sequence[int]]) -> None:
         for index, ids in enumerate(sequences):
@@ -204,8 +216,13 @@ class LlamaBackend:
                     "builds"
                 )
 
-    def _run(self, sequences: Sequence[Sequence[int]]) -> list[TokenStates]:
-        return [states for batch in self._batches(sequences) for states in self._encode(batch)]
+    def _run_wide(self, sequences: Sequence[Sequence[int]]) -> list[TokenStates]:
+        if self._wide_context is None:
+            self._wide_context = self._new_context(threads=self._threads)
+        return self._run(self._wide_context, sequences)
+
+    def _run(self, context: LlamaContext, sequences: Sequence[Sequence[int]]) -> list[TokenStates]:
+        return [states for batch in self._batches(sequences) for states in context.encode(batch)]
 
     def _batches(self, sequences: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
         """Neighbours that fit into one batch."""
@@ -220,41 +237,3 @@ class LlamaBackend:
             tokens += len(ids)
         if batch:
             yield batch
-
-    def _encode(self, batch: Sequence[Sequence[int]]) -> list[TokenStates]:
-        """Run one batch on the engine's thread."""
-        lengths = [len(ids) for ids in batch]
-        total = sum(lengths)
-        if total > self._capacity:
-            # Doubling keeps the number of contexts small; only batches of many texts exceed
-            # max_tokens.
-            self._reserve(max(total, min(2 * self._capacity, self._max_tokens)))
-        tokens = np.concatenate([np.asarray(ids, np.int32) for ids in batch])
-        positions = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
-        owners = np.repeat(np.arange(len(batch), dtype=np.int32), lengths)  # (total,) int32
-        owner_counts = np.ones(total, np.int32)
-        # llama_batch.seq_id has, for each token, a pointer to the sequences that it belongs to.
-        addresses = (owners.ctypes.data + owners.itemsize * np.arange(total)).astype(np.uintp)
-        outputs = np.ones(total, np.int8)
-        int32_p = ctypes.POINTER(ctypes.c_int32)
-        request = self._lib.llama_batch(
-            n_tokens=total,
-            token=tokens.ctypes.data_as(int32_p),
-            embd=None,
-            pos=positions.ctypes.data_as(int32_p),
-            n_seq_id=owner_counts.ctypes.data_as(int32_p),
-            seq_id=addresses.ctypes.data_as(ctypes.POINTER(int32_p)),
-            logits=outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
-        )
-        with captured_log() as log:
-            code = self._lib.llama_encode(self._context, request)
-            values = self._lib.llama_get_embeddings(self._context)
-        if code != 0:
-            raise EngineError(
-                f"llama.cpp could not run {self._path} on {total} tokens (code {code}): {log}"
-            )
-        if not values:
-            raise EngineError(f"llama.cpp returned no embeddings for {total} tokens: {log}")
-        # With pooling type none, one row per token in the order of the batch (include/llama.h).
-        states = np.ctypeslib.as_array(values, (total, self._hidden_size)).copy()
-        return np.split(states, np.cumsum(lengths)[:-1])

@@ -1,5 +1,6 @@
 """onnxruntime behind the backend seam."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from ondol.errors import BundleError, ClosedError, EngineError
-from ondol.runtime.backend import TokenStates
+from ondol.runtime.backend import WORTH_ALL_THREADS, TokenStates
 
 #: Under this key of the ONNX file's own metadata the converter notes the rows that it wrote.
 VOCAB_ROWS_KEY = "ondol.vocab_rows"
@@ -16,8 +17,13 @@ VOCAB_ROWS_KEY = "ondol.vocab_rows"
 class OnnxBackend:
     """An ONNX encoder on the CPU. See `ondol.runtime.backend.Backend`.
 
+    One session runs on the threads of its callers, each run on one, and all share its weights. A
+    call that is alone and long enough gets a second session, with threads of its own. It holds the
+    weights once more, so it is opened only when the second such call comes: the first is often the
+    only one of its process, and opening takes longer than one call saves.
+
     Args:
-        threads: of one run.
+        threads: of all runs together, and of one that is alone.
         max_batch_tokens: see Backend; 0 for graphs that scale activations over the whole batch.
 
     Raises BundleError if onnxruntime cannot load the file or it is none of ours.
@@ -26,28 +32,24 @@ class OnnxBackend:
     equal_lengths = True
 
     def __init__(self, path: Path, *, threads: int, max_batch_tokens: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors only; they also come as exceptions
-        try:
-            session = onnxruntime.InferenceSession(
-                path, sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises bare pybind exceptions
-            raise BundleError(f"onnxruntime cannot load {path}: {error}") from error
+        session = _open(path, threads=1)
         stated = session.get_modelmeta().custom_metadata_map.get(VOCAB_ROWS_KEY, "")
         if not stated.isdigit():
             raise BundleError(
                 f"{path} does not state its vocabulary rows ({VOCAB_ROWS_KEY}); expected a file "
                 "written by `ondol build`"
             )
+        self._path = path
+        self._threads = threads
         self._vocab_rows = int(stated)
         self._inputs = [item.name for item in session.get_inputs()]
         (output,) = session.get_outputs()
         self._hidden_size = int(output.shape[-1])
         self._max_batch_tokens = max_batch_tokens
+        self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = session
+        self._wide_session: onnxruntime.InferenceSession | None = None
+        self._wide_calls = 0
 
     @property
     def vocab_rows(self) -> int:
@@ -61,11 +63,15 @@ class OnnxBackend:
     def max_batch_tokens(self) -> int:
         return self._max_batch_tokens
 
-    def token_states(self, sequences: Sequence[Sequence[int]]) -> list[TokenStates]:
-        session = self._session  # a close() from another thread must not free it under this run
-        if session is None:
-            raise ClosedError("the model was closed; open it again")
+    @property
+    def parallel_runs(self) -> int:
+        return self._threads
+
+    def token_states(
+        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
+    ) -> list[TokenStates]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
+        session = self._session_for(wide=alone and ids.size >= WORTH_ALL_THREADS)
         feeds = {
             "input_ids": ids,
             "attention_mask": np.ones_like(ids),
@@ -78,4 +84,38 @@ class OnnxBackend:
         return list(states)  # (texts, tokens, hidden_size), one view per text
 
     def close(self) -> None:
-        self._session = None
+        # A run holds its session until it ends.
+        with self._lock:
+            self._session = self._wide_session = None
+
+    def _session_for(self, *, wide: bool) -> onnxruntime.InferenceSession:
+        with self._lock:
+            if self._session is None:
+                raise ClosedError("the model was closed; open it again")
+            if not wide or self._threads == 1:
+                return self._session
+            self._wide_calls += 1
+            if self._wide_calls == 1:
+                return self._session
+            if self._wide_session is None:
+                self._wide_session = _open(self._path, threads=self._threads)
+            return self._wide_session
+
+
+def _open(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
+    """Raises BundleError if onnxruntime refuses the file."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only; they also come as exceptions
+    # A memory pattern per shape would be remembered, and texts have hundreds of lengths.
+    options.enable_mem_pattern = False
+    # A thread that spins keeps a core from whoever shares the machine, and with one of two cores
+    # busy it makes a run 1.7 times slower; on an idle machine it would save a fifth.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(
+            path, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises bare pybind exceptions
+        raise BundleError(f"onnxruntime cannot load {path}: {error}") from error

@@ -1,5 +1,7 @@
-"""A text's vector is the same bits alone, in any company, in any order."""
+"""A text's vector is the same bits alone, in any company and order, on any number of threads."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,13 @@ VARIANTS = ["onnx-fp32", "onnx-int8", "gguf-f32", "gguf-f16"]
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def embedder(request: pytest.FixtureRequest, tiny_bundle: Path) -> Embedder:
-    return Embedder(tiny_bundle, variant=request.param, threads=2)
+def embedders(request: pytest.FixtureRequest, tiny_bundle: Path) -> Iterator[list[Embedder]]:
+    """The same variant with 1, 2 and 3 threads."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(Embedder(tiny_bundle, variant=request.param, threads=threads))
+            for threads in (1, 2, 3)
+        ]
 
 
 def test_every_variant_of_the_bundle_is_here(tiny_bundle: Path) -> None:
@@ -24,12 +31,30 @@ def test_every_variant_of_the_bundle_is_here(tiny_bundle: Path) -> None:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    texts=st.lists(st.text("한국어ab ж", max_size=12), min_size=1, max_size=12),
-    batch_size=st.integers(1, 12),
+    texts=st.lists(st.text("한국어ab ж", max_size=24), min_size=1, max_size=24),
+    batch_size=st.integers(1, 24),
 )
-def test_alone_and_together(embedder: Embedder, texts: list[str], batch_size: int) -> None:
-    together = embedder.encode(texts, batch_size=batch_size)
-    alone = np.stack([embedder.encode(text) for text in texts])
-    assert together.tobytes() == alone.tobytes()
-    backwards = embedder.encode(texts[::-1], batch_size=batch_size)
-    assert backwards[::-1].tobytes() == alone.tobytes()
+def test_alone_and_together(embedders: list[Embedder], texts: list[str], batch_size: int) -> None:
+    alone = np.stack([embedders[0].encode(text) for text in texts])
+    for embedder in embedders:
+        together = embedder.encode(texts, batch_size=batch_size)
+        assert together.tobytes() == alone.tobytes()
+        backwards = embedder.encode(texts[::-1], batch_size=batch_size)
+        assert backwards[::-1].tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("threads", [2, 3])
+def test_a_run_on_all_threads_gives_the_same_bits(
+    tiny_bundle: Path, variant: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A text of the tiny model is too short for several threads otherwise.
+    for engine in ("onnx", "llama"):
+        monkeypatch.setattr(f"ondol.runtime.{engine}_backend.WORTH_ALL_THREADS", 1)
+    texts = ["한국 a", "", "ab 한국 한국 a b" * 3, "어 한"]
+    with Embedder(tiny_bundle, variant=variant, threads=1) as one:
+        expected = one.encode(texts)
+    with Embedder(tiny_bundle, variant=variant, threads=threads) as several:
+        for _ in range(3):
+            alone = np.stack([several.encode(text) for text in texts])
+            assert alone.tobytes() == expected.tobytes()

@@ -1,0 +1,136 @@
+"""A llama.cpp context: what one run of a model needs besides the weights."""
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ondol.errors import EngineError
+from ondol.runtime.backend import TokenStates
+from ondol.runtime.llama_library import captured_log
+
+#: Tokens that a new context holds; longer texts get a larger one when they come. The context's
+#: buffers grow with the square of this without flash attention.
+_FIRST_CAPACITY = 128
+
+
+class LlamaContext:
+    """Runs batches of one model, one at a time, on a fixed number of threads.
+
+    Any number of contexts share a model's weights. A context may be used by any thread, but by one
+    at a time.
+
+    Args:
+        lib: the module `llama_cpp`.
+        model: a llama_model pointer, which must outlive the context.
+        path: of the model's file, for messages.
+        threads: of a run. With one, llama.cpp computes on the calling thread and OpenMP is not
+            involved.
+        max_tokens: the longest text that will come.
+        flash_attention: see LlamaBackend.
+
+    Raises EngineError if llama.cpp cannot make it.
+    """
+
+    def __init__(
+        self,
+        lib: Any,
+        model: Any,
+        path: Path,
+        *,
+        threads: int,
+        max_tokens: int,
+        flash_attention: bool,
+    ) -> None:
+        self._lib = lib
+        self._model = model
+        self._path = path
+        self._threads = threads
+        self._max_tokens = max_tokens
+        self._flash_attention = flash_attention
+        self._hidden_size = int(lib.llama_model_n_embd(model))
+        self._context: Any = None
+        self._capacity = 0
+        self._reserve(min(_FIRST_CAPACITY, max_tokens))
+
+    def encode(self, batch: Sequence[Sequence[int]]) -> list[TokenStates]:
+        """Run texts as one batch: one (tokens, hidden_size) float32 array each, in their order.
+
+        Raises EngineError with llama.cpp's reason if it cannot.
+        """
+        lengths = [len(ids) for ids in batch]
+        total = sum(lengths)
+        if total > self._capacity:
+            # Doubling keeps the number of contexts small; only batches of many texts exceed
+            # max_tokens.
+            self._reserve(max(total, min(2 * self._capacity, self._max_tokens)))
+        tokens = np.concatenate([np.asarray(ids, np.int32) for ids in batch])
+        positions = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
+        owners = np.repeat(np.arange(len(batch), dtype=np.int32), lengths)  # (total,) int32
+        owner_counts = np.ones(total, np.int32)
+        # llama_batch.seq_id has, for each token, a pointer to the sequences that it belongs to.
+        addresses = (owners.ctypes.data + owners.itemsize * np.arange(total)).astype(np.uintp)
+        outputs = np.ones(total, np.int8)
+        int32_p = ctypes.POINTER(ctypes.c_int32)
+        request = self._lib.llama_batch(
+            n_tokens=total,
+            token=tokens.ctypes.data_as(int32_p),
+            embd=None,
+            pos=positions.ctypes.data_as(int32_p),
+            n_seq_id=owner_counts.ctypes.data_as(int32_p),
+            seq_id=addresses.ctypes.data_as(ctypes.POINTER(int32_p)),
+            logits=outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+        with captured_log() as log:
+            code = self._lib.llama_encode(self._context, request)
+            values = self._lib.llama_get_embeddings(self._context)
+        if code != 0:
+            raise EngineError(
+                f"llama.cpp could not run {self._path} on {total} tokens (code {code}): {log}"
+            )
+        if not values:
+            raise EngineError(f"llama.cpp returned no embeddings for {total} tokens: {log}")
+        # With pooling type none, one row per token in the order of the batch (include/llama.h).
+        states = np.ctypeslib.as_array(values, (total, self._hidden_size)).copy()
+        return np.split(states, np.cumsum(lengths)[:-1])
+
+    def close(self) -> None:
+        """Free it. Calling it again does nothing."""
+        if self._context:
+            with captured_log():
+                self._lib.llama_free(self._context)
+        self._context, self._capacity = None, 0
+
+    def _reserve(self, tokens: int) -> None:
+        """Make the context hold one batch of `tokens`, without splitting it.
+
+        An encoder's batch cannot be split: it must fit n_ubatch, or llama.cpp aborts the process
+        (src/llama-context.cpp, encode; ggml-org/llama.cpp issues 25293, 12836).
+        """
+        self.close()
+        lib = self._lib
+        params = lib.llama_context_default_params()
+        params.n_ctx = params.n_batch = params.n_ubatch = tokens
+        params.n_seq_max = min(tokens, lib.llama_max_parallel_sequences())
+        params.kv_unified = True  # n_ctx is then shared by the sequences, not divided among them.
+        params.n_threads = params.n_threads_batch = self._threads
+        params.embeddings = True
+        params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
+        params.attention_type = lib.LLAMA_ATTENTION_TYPE_NON_CAUSAL
+        # AUTO, the default, means enabled.
+        params.flash_attn_type = (
+            lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
+            if self._flash_attention
+            else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
+        params.no_perf = True
+        with captured_log() as log:
+            self._context = lib.llama_init_from_model(self._model, params)
+        if not self._context:
+            raise EngineError(
+                f"llama.cpp cannot prepare {self._path} for {tokens} tokens, for which the memory "
+                f"may not suffice: {log}"
+            )
+        self._capacity = tokens

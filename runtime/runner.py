@@ -1,0 +1,101 @@
+"""Runs planned groups of texts on an engine, on as many cores as it can use at once."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from ondol.errors import ClosedError
+from ondol.runtime.backend import Backend, TokenStates
+from ondol.runtime.schedule import plan
+from ondol.runtime.turns import Turns
+
+#: Receives the indices of a group and the states of its texts. Called from several threads, but
+#: only once for each group.
+Sink = Callable[[tuple[int, ...], list[TokenStates]], None]
+
+
+class Runner:
+    """An engine with the threads that call it; belongs to one process.
+
+    Whoever calls computes; helpers, one fewer than the engine can use at once, join in where there
+    is more than one group. They are shared by all callers, so any number of calls needs no more
+    threads than that, and `Turns` keeps the runs of all of them to the cores there are.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._cores = Turns(backend.parallel_runs)
+        self._helpers: ThreadPoolExecutor | None = None
+        if backend.parallel_runs > 1:
+            # Threads start with the first groups that need them.
+            self._helpers = ThreadPoolExecutor(
+                backend.parallel_runs - 1, thread_name_prefix="ondol-run"
+            )
+
+    def run(self, ids: Sequence[Sequence[int]], sink: Sink, *, max_texts: int) -> None:
+        """Hand the token states of every text to `sink`.
+
+        Args:
+            ids: token ids of each text.
+            max_texts: texts in one run of the engine, at least 1.
+
+        Returns, or raises what the engine, `sink` or Ctrl-C raised first, when no thread works on
+        these texts any more. Raises ClosedError after close(), also when it comes meanwhile.
+        """
+        backend = self.backend
+        groups = plan(
+            [len(sequence) for sequence in ids],
+            max_batch_tokens=backend.max_batch_tokens,
+            max_texts=max_texts,
+            equal_lengths=backend.equal_lengths,
+            parallel_runs=backend.parallel_runs,
+        )
+        if len(groups) < backend.parallel_runs:
+            for group in groups:
+                with self._cores.all_or_one() as alone:
+                    states = backend.token_states([ids[index] for index in group], alone=alone)
+                sink(group, states)
+            return
+
+        left = deque(groups)
+        stopped = threading.Event()
+
+        def work() -> None:
+            try:
+                while not stopped.is_set():
+                    try:
+                        group = left.popleft()
+                    except IndexError:
+                        return
+                    with self._cores.one():
+                        states = backend.token_states([ids[index] for index in group])
+                    sink(group, states)
+            except BaseException:
+                stopped.set()
+                raise
+
+        helpers = self._start_helpers(work, min(len(groups), backend.parallel_runs) - 1)
+        try:
+            work()
+        finally:
+            stopped.set()
+            # A helper that another call keeps busy has not begun here; it need not.
+            wait([helper for helper in helpers if not helper.cancel()])
+        for helper in helpers:
+            if not helper.cancelled():
+                helper.result()
+
+    def _start_helpers(self, work: Callable[[], None], count: int) -> list[Future[None]]:
+        if self._helpers is None:
+            return []
+        try:
+            return [self._helpers.submit(work) for _ in range(count)]
+        except RuntimeError as error:
+            raise ClosedError("the model was closed; open it again") from error
+
+    def close(self) -> None:
+        """Let the runs that have begun end, free the engine and end the helpers."""
+        if self._helpers is not None:
+            self._helpers.shutdown(wait=False)
+        self.backend.close()

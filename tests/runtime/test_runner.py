@@ -1,0 +1,189 @@
+"""Groups of texts on several cores: every text once, errors, Ctrl-C, close, many callers."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from ondol.errors import ClosedError
+from ondol.runtime.backend import TokenStates
+from ondol.runtime.runner import Runner
+
+IDS = [[index] * (2 + index % 5) for index in range(40)]
+
+
+class CountingBackend:
+    """Returns each text's ids as its states, and watches who calls it."""
+
+    vocab_rows = 100
+    hidden_size = 1
+    equal_lengths = True
+
+    def __init__(self, *, parallel_runs: int = 2, max_batch_tokens: int = 8) -> None:
+        self.parallel_runs = parallel_runs
+        self.max_batch_tokens = max_batch_tokens
+        self.threads: set[int] = set()
+        self.calls: list[bool] = []
+        self.running = self.most_running = 0
+        self.closed = False
+        self.broken_id: int | None = None
+        self._lock = threading.Lock()
+
+    def token_states(
+        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
+    ) -> list[TokenStates]:
+        with self._lock:
+            if self.closed:
+                raise ClosedError("closed")
+            self.threads.add(threading.get_ident())
+            self.calls.append(alone)
+            self.running += self.parallel_runs if alone else 1
+            self.most_running = max(self.most_running, self.running)
+        try:
+            time.sleep(0.001)
+            if any(self.broken_id in ids for ids in sequences):
+                raise RuntimeError("broken")
+            return [np.array(ids, np.float32)[:, None] for ids in sequences]
+        finally:
+            with self._lock:
+                self.running -= self.parallel_runs if alone else 1
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Collected:
+    """A sink that remembers."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[int, float, int]] = []
+
+    def __call__(self, group: tuple[int, ...], states: list[TokenStates]) -> None:
+        for index, text in zip(group, states, strict=True):
+            self.found.append((index, float(text[0, 0]), len(text)))
+
+
+EXPECTED = [(index, float(index), len(ids)) for index, ids in enumerate(IDS)]
+
+
+@pytest.mark.parametrize("parallel_runs", [1, 2, 5])
+def test_every_text_once_with_its_own_states(parallel_runs: int) -> None:
+    backend, sink = CountingBackend(parallel_runs=parallel_runs), Collected()
+    runner = Runner(backend)
+    runner.run(IDS, sink, max_texts=3)
+    assert sorted(sink.found) == EXPECTED
+    assert len(backend.threads) <= parallel_runs
+    assert backend.most_running <= parallel_runs
+    assert backend.calls.count(True) == 0
+    runner.run([], sink, max_texts=3)
+    runner.close()
+
+
+def test_a_lone_text_gets_all_cores() -> None:
+    backend, sink = CountingBackend(), Collected()
+    Runner(backend).run([[7, 7]], sink, max_texts=3)
+    assert sink.found == [(0, 7.0, 2)]
+    assert backend.calls == [True]
+
+
+@pytest.mark.parametrize("broken_id", range(0, 40, 7))
+def test_an_error_stops_all_and_reaches_the_caller(broken_id: int) -> None:
+    backend = CountingBackend()
+    backend.broken_id = broken_id
+    runner = Runner(backend)
+    with pytest.raises(RuntimeError, match="broken"):
+        runner.run(IDS, Collected(), max_texts=1)
+    assert backend.running == 0
+    calls = len(backend.calls)
+    time.sleep(0.02)
+    assert len(backend.calls) == calls
+    backend.broken_id = None
+    sink = Collected()
+    runner.run(IDS, sink, max_texts=1)
+    assert sorted(sink.found) == EXPECTED
+
+
+def test_an_error_of_the_sink_reaches_the_caller() -> None:
+    def sink(group: tuple[int, ...], states: list[TokenStates]) -> None:
+        raise ValueError(group)
+
+    backend = CountingBackend()
+    with pytest.raises(ValueError, match=r"\("):
+        Runner(backend).run(IDS, sink, max_texts=1)
+    assert backend.running == 0
+    assert len(backend.calls) <= backend.parallel_runs
+
+
+def test_many_callers_share_the_cores() -> None:
+    backend = CountingBackend()
+    runner = Runner(backend)
+    before = threading.active_count()
+    sinks = [Collected() for _ in range(8)]
+
+    def call(sink: Collected) -> None:
+        runner.run(IDS, sink, max_texts=2)
+
+    callers = [threading.Thread(target=call, args=(sink,)) for sink in sinks]
+    for caller in callers:
+        caller.start()
+    assert threading.active_count() <= before + len(callers) + backend.parallel_runs - 1
+    for caller in callers:
+        caller.join(timeout=60)
+    assert all(sorted(sink.found) == EXPECTED for sink in sinks)
+    assert backend.most_running == backend.parallel_runs
+
+
+def test_a_lone_text_passes_between_the_runs_of_a_long_call() -> None:
+    backend = CountingBackend()
+    runner = Runner(backend)
+    many = IDS * 20
+    long = threading.Thread(target=runner.run, args=(many, Collected()), kwargs={"max_texts": 1})
+    long.start()
+    while not backend.calls:
+        time.sleep(0.001)
+    sink = Collected()
+    runner.run([[1, 1]], sink, max_texts=1)
+    assert len(backend.calls) < len(many)
+    assert sink.found == [(0, 1.0, 2)]
+    long.join(timeout=60)
+
+
+def test_closing_ends_a_running_call() -> None:
+    backend = CountingBackend()
+    runner = Runner(backend)
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            runner.run(IDS * 100, Collected(), max_texts=1)
+        except BaseException as error:
+            errors.append(error)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    while not backend.calls:
+        time.sleep(0.001)
+    runner.close()
+    caller.join(timeout=60)
+    assert [type(error) for error in errors] == [ClosedError]
+    with pytest.raises(ClosedError):
+        runner.run(IDS, Collected(), max_texts=1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_leaves_nothing_running() -> None:
+    backend = CountingBackend()
+    runner = Runner(backend)
+    timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(IDS * 1000, Collected(), max_texts=1)
+    assert backend.running == 0
+    timer.join()
+    sink = Collected()
+    runner.run(IDS, sink, max_texts=1)
+    assert sorted(sink.found) == EXPECTED
