@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from ondol.checkpoint import Checkpoint
+from ondol.convert.calibration import calibration_sequences, observe
+from ondol.convert.encoder_graph import EncoderPlan, write_encoder
+from ondol.convert.encoder_weights import EncoderWeights
 from ondol.convert.gguf_agreement import tokenizer_agreement
 from ondol.convert.gguf_quantize import quantize_gguf, tensor_totals
 from ondol.convert.gguf_writer import write_gguf
-from ondol.convert.onnx_export import export_float, quantize_dynamic
-from ondol.convert.torch_encoder import load_encoder
+from ondol.convert.quantization_plan import QuantizedEncoder, Quantizer
+from ondol.runtime.pool import pool
+from ondol.runtime.tokenize import TextTokenizer
 from ondol.variants import Variant
 from ondol.vocab_prune.unigram import load_tokenizer
 
-#: Tokens of one run of the float graph: at 256 to 1,024 a core works at its best, and texts of one
-#: length give the same vectors alone or together (tests/runtime/test_batch_invariance.py).
-_FLOAT_BATCH_TOKENS = 1024
+#: Tokens of one run: from 256 to 1,024 a core works at its best, and texts of one length give the
+#: same vectors alone or together (tests/runtime/test_batch_invariance.py).
+_BATCH_TOKENS = 512
+
+#: One of so many calibration texts is kept back to judge a plan on.
+_JUDGED_EVERY = 8
 
 
 class Exporter:
@@ -42,20 +49,22 @@ class Exporter:
         """Write one variant's file. Returns its scheme, as the manifest records it."""
         match variant:
             case Variant.ONNX_FP32:
-                shutil.copyfile(self._onnx_float, path)
+                write_encoder(self._weights, EncoderPlan.in_float(self._weights), path)
                 return {
                     "weights": "float32",
                     "activations": "float32",
-                    "max_batch_tokens": _FLOAT_BATCH_TOKENS,
+                    "max_batch_tokens": _BATCH_TOKENS,
                 }
             case Variant.ONNX_INT8:
-                quantize_dynamic(self._onnx_float, path)
-                return {
-                    "weights": "int8 per output channel; embedding rows int8 per tensor",
-                    "activations": "uint8 per tensor, scaled at run time",
-                    # Scales are taken over the whole run, so a neighbour would change the vector.
-                    "max_batch_tokens": 0,
-                }
+                return self._write_quantized(
+                    self._quantizer.int8(), path, "int8 per output channel; embeddings int8 per row"
+                )
+            case Variant.ONNX_INT4:
+                return self._write_quantized(
+                    self._quantizer.int4(),
+                    path,
+                    "int4 in blocks of 32; word embeddings int4 in blocks of 32, positions int8",
+                )
             case Variant.GGUF_F32:
                 shutil.copyfile(self._gguf_float, path)
             case Variant.GGUF_F16:
@@ -69,11 +78,37 @@ class Exporter:
             "tokenizer_agreement": self._agreement,
         }
 
+    def _write_quantized(
+        self, encoder: QuantizedEncoder, path: Path, weights: str
+    ) -> Mapping[str, Any]:
+        write_encoder(encoder.weights, encoder.plan, path)
+        return {
+            "weights": weights,
+            "activations": "uint8 per tensor, scales fixed by calibration",
+            "max_batch_tokens": _BATCH_TOKENS,
+            **encoder.scheme(),
+        }
+
     @cached_property
-    def _onnx_float(self) -> Path:
-        path = self._work / "model.onnx"
-        export_float(load_encoder(self._checkpoint), path)
-        return path
+    def _weights(self) -> EncoderWeights:
+        return EncoderWeights.of(self._checkpoint)
+
+    @cached_property
+    def _quantizer(self) -> Quantizer:
+        max_tokens = self._checkpoint.architecture.max_tokens
+        tokenizer = TextTokenizer(
+            self._checkpoint.directory / "tokenizer.json", max_tokens=max_tokens
+        )
+        prompts = list(self._checkpoint.prompts.by_name.values())
+        sequences = calibration_sequences(tokenizer, prompts, max_tokens)
+        observed = [ids for number, ids in enumerate(sequences) if number % _JUDGED_EVERY]
+        return Quantizer(
+            self._weights,
+            observe(self._weights, observed, self._work),
+            judged=sequences[::_JUDGED_EVERY],
+            pool=lambda states: pool(states, self._checkpoint.pooling),
+            work=self._work,
+        )
 
     @cached_property
     def _gguf_float(self) -> Path:

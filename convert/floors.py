@@ -11,7 +11,8 @@ from ondol.variants import Variant
 MIN_COSINE: Mapping[Variant, float] = MappingProxyType(
     {
         Variant.ONNX_FP32: 0.99999,
-        Variant.ONNX_INT8: 0.95,
+        Variant.ONNX_INT8: 0.99,
+        Variant.ONNX_INT4: 0.9,
         Variant.GGUF_F32: 0.99999,
         Variant.GGUF_F16: 0.9999,
         Variant.GGUF_Q8_0: 0.999,

@@ -1,4 +1,4 @@
-"""ONNX files through optimum: the plain float export, and its dynamic int8 quantization."""
+"""optimum's float32 export: the graph that `ondol.convert.encoder_graph` is held against."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
 if TYPE_CHECKING:
     import transformers
 
-#: The newest opset that onnxruntime 1.20, the oldest one supported, runs and optimum exports.
+#: The newest opset that optimum exports.
 OPSET = 18
 
 
@@ -46,23 +46,6 @@ def export_float(model: "transformers.PreTrainedModel", out: Path) -> None:
         )
     exported.metadata_props.add(key=VOCAB_ROWS_KEY, value=str(rows))
     onnx.save(exported, out)
-
-
-def quantize_dynamic(source: Path, out: Path) -> None:
-    """Write `source`, a float32 ONNX file, with int8 weights and embedding rows.
-
-    Raises MissingDependencyError without optimum.
-    """
-    try:
-        from optimum.onnxruntime import ORTQuantizer
-        from optimum.onnxruntime.configuration import AutoQuantizationConfig
-    except ImportError as error:
-        raise MissingDependencyError("quantizing ONNX files", "optimum-onnx", "convert") from error
-    with _quiet(), tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        quantizer = ORTQuantizer.from_pretrained(source.parent, file_name=source.name)
-        config = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
-        quantizer.quantize(config, save_dir=folder, file_suffix="quantized")
-        Path(folder, f"{source.stem}_quantized.onnx").rename(out)
 
 
 @contextlib.contextmanager

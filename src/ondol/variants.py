@@ -13,6 +13,7 @@ class Variant(Enum):
 
     ONNX_FP32 = "onnx-fp32"
     ONNX_INT8 = "onnx-int8"
+    ONNX_INT4 = "onnx-int4"
     GGUF_F32 = "gguf-f32"
     GGUF_F16 = "gguf-f16"
     GGUF_Q8_0 = "gguf-q8_0"
@@ -53,6 +54,7 @@ class Variant(Enum):
 #: benchmarks/latency.py measured it, among equals the more exact one.
 FASTEST_FIRST = (
     Variant.ONNX_INT8,
+    Variant.ONNX_INT4,
     Variant.ONNX_FP32,
     Variant.GGUF_Q4_0,
     Variant.GGUF_Q8_0,

@@ -1,0 +1,128 @@
+"""What goes into every product on calibration text, by which the scales are chosen.
+
+The text is in the package: the lines, written for this project, on which a pruned tokenizer is
+verified, put together to inputs of every length up to the model's longest. It is neither the
+reference set on which variants are measured nor any evaluation set.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ondol.convert.encoder_graph import (
+    INPUT,
+    EncoderPlan,
+    Kind,
+    ProductKey,
+    product_input,
+    write_encoder,
+)
+from ondol.convert.encoder_weights import EncoderWeights
+from ondol.runtime.tokenize import TextTokenizer
+from ondol.vocab_prune.verify import verification_lines
+
+_SEED = 20261124
+_LANGUAGES = ("ko", "en")
+#: Tokens of inputs, up to the model's longest; 2 is the empty text.
+_LENGTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+#: Inputs of each length: many short ones and few long ones, about as many tokens of each.
+_TOKENS_PER_LENGTH = 768
+_SMALLEST_COUNT, _LARGEST_COUNT = 4, 24
+#: Rows of an input that are kept to try choices on.
+_SAMPLE_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class InputStatistics:
+    """The inputs of one product over all calibration tokens.
+
+    Attributes:
+        low, high: (inputs,) float32, smallest and largest value of each channel.
+        gram: (inputs, inputs) float64, sum of the outer products of the rows with themselves.
+        sample: (rows, inputs) float32, some of the rows.
+    """
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    gram: NDArray[np.float64]
+    sample: NDArray[np.float32]
+
+
+def calibration_sequences(
+    tokenizer: TextTokenizer, prompts: Sequence[str], max_tokens: int
+) -> list[list[int]]:
+    """Token ids of calibration text: Korean, English and both, of all lengths, in a fixed order.
+
+    Args:
+        prompts: put before the texts in turn; empty for none.
+    """
+    rng = random.Random(_SEED)
+    lines = verification_lines()
+    # Ids without `<s>` and `</s>`, which are the same for every text.
+    bodies = {
+        language: [ids[1:-1] for ids in tokenizer(lines[language]).ids] for language in _LANGUAGES
+    }
+    openings = [ids[1:-1] for ids in tokenizer(prompts).ids] or [()]
+    (empty,) = tokenizer([""]).ids
+    pools = [*bodies.values(), [ids for body in bodies.values() for ids in body]]
+    sequences: list[list[int]] = []
+    for length in sorted({min(length, max_tokens) for length in _LENGTHS}):
+        count = _TOKENS_PER_LENGTH // length
+        for number in range(min(max(count, _SMALLEST_COUNT), _LARGEST_COUNT)):
+            body = list(openings[number % len(openings)])
+            while len(body) < length:
+                body += rng.choice(pools[number % len(pools)])
+            sequences.append([empty[0], *body[: length - 2], empty[-1]])
+    return sequences
+
+
+def observe(
+    weights: EncoderWeights, sequences: Sequence[Sequence[int]], work: Path
+) -> Mapping[ProductKey, InputStatistics]:
+    """Run the float32 encoder over `sequences` and watch the input of every product.
+
+    `work` is a directory for a temporary file.
+    """
+    path = work / "calibration.onnx"
+    write_encoder(weights, EncoderPlan.in_float(weights), path, product_inputs=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    path.unlink()
+    keys = [(layer, kind) for layer in range(len(weights.layers)) for kind in Kind]
+    names = [product_input(key) for key in keys]
+    stride = max(1, sum(len(ids) for ids in sequences) // _SAMPLE_ROWS)
+    watched: dict[ProductKey, _Watch] = {}
+    for ids in tqdm(sequences, desc="calibrating", unit="text", disable=None):
+        values = session.run(names, {INPUT: np.array([ids], dtype=np.int64)})
+        for key, rows in zip(keys, values, strict=True):
+            watched.setdefault(key, _Watch(rows.shape[1], stride)).add(rows)
+    return {key: watch.statistics() for key, watch in watched.items()}
+
+
+class _Watch:
+    """Statistics of one input, row by row."""
+
+    def __init__(self, inputs: int, stride: int) -> None:
+        self._low = np.full(inputs, np.inf, dtype=np.float32)
+        self._high = np.full(inputs, -np.inf, dtype=np.float32)
+        self._gram = np.zeros((inputs, inputs))
+        self._sample: list[NDArray[np.float32]] = []
+        self._stride = stride
+        self._seen = 0
+
+    def add(self, rows: NDArray[np.float32]) -> None:
+        np.minimum(self._low, rows.min(axis=0), out=self._low)
+        np.maximum(self._high, rows.max(axis=0), out=self._high)
+        self._gram += rows.T @ rows
+        self._sample.append(rows[-self._seen % self._stride :: self._stride])
+        self._seen += len(rows)
+
+    def statistics(self) -> InputStatistics:
+        return InputStatistics(
+            self._low, self._high, self._gram, np.concatenate(self._sample, axis=0)
+        )

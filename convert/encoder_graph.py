@@ -1,0 +1,345 @@
+"""The encoder as an ONNX graph, straight from the weights.
+
+The runtime sends texts of one length in a run, so there is no mask and no padding. What onnxruntime
+runs fastest on a CPU decided the operators (benchmarks/graph_choices.py): its own
+MultiHeadAttention, and the standard Gelu, Add and LayerNormalization. Products are written with
+QuantizeLinear and DequantizeLinear, which onnxruntime turns into one integer kernel each, and which
+other engines read as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+
+from ondol.convert.encoder_weights import EncoderWeights, LayerWeights, Linear, Norm
+from ondol.convert.integers import (
+    BLOCK,
+    Int4Rows,
+    Int4Weights,
+    Int8Rows,
+    Int8Weights,
+    Matrix,
+    Vector,
+    pack_int4,
+)
+from ondol.convert.onnx_graph import CONTRIB, OnnxGraph
+from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
+
+#: Names of the graph's input and output, as optimum's exports have them.
+INPUT, OUTPUT = "input_ids", "last_hidden_state"
+
+
+class Kind(Enum):
+    """The matrix products of a layer; those of queries, keys and values share their input."""
+
+    QKV = "qkv"
+    OUTPUT = "output"
+    UP = "up"
+    DOWN = "down"
+
+
+#: Layer, counted from 0, and kind.
+ProductKey = tuple[int, Kind]
+
+
+@dataclass(frozen=True)
+class QuantizedProduct:
+    """A product whose input becomes uint8 under one scale that calibration has fixed.
+
+    Attributes:
+        smoothing: (inputs,) float32 that the input is multiplied by before; the weights are
+            divided by it. None for ones. (SmoothQuant: Xiao and others 2022, arXiv 2211.10438.)
+        scale: a step of the input.
+        zero_point: the uint8 that stands for 0.
+        weights: one matrix, or those of queries, keys and values.
+        outliers: how many of the last input channels are multiplied in float32, because they are
+            so large that they would make the step coarse; their rows in `weights` are zeros.
+            (LLM.int8(): Dettmers and others 2022, arXiv 2208.07339.)
+    """
+
+    smoothing: Vector | None
+    scale: np.float32
+    zero_point: np.uint8
+    weights: tuple[Int8Weights | Int4Weights, ...]
+    outliers: int = 0
+
+
+@dataclass(frozen=True)
+class EncoderPlan:
+    """How each part is kept. A product that `products` does not name stays float32."""
+
+    words: Matrix | Int8Rows | Int4Rows
+    positions: Matrix | Int8Rows
+    products: Mapping[ProductKey, QuantizedProduct]
+
+    @classmethod
+    def in_float(cls, weights: EncoderWeights) -> "EncoderPlan":
+        """Everything as it is."""
+        return cls(weights.words, weights.positions, {})
+
+
+def write_encoder(
+    weights: EncoderWeights, plan: EncoderPlan, path: Path, *, product_inputs: bool = False
+) -> None:
+    """Write the encoder: input_ids (batch, tokens) int64 to last_hidden_state, float32 of shape
+    (batch, tokens, hidden_size).
+
+    Args:
+        product_inputs: also put out what goes into each product, called `product_input(key)`, as
+            (batch x tokens, inputs) float32.
+    """
+    _EncoderWriter(weights, plan, product_inputs).write(path)
+
+
+def product_input(key: ProductKey) -> str:
+    """Name of the value that goes into a product."""
+    return f"layer{key[0]}.{key[1].value}.input"
+
+
+class _EncoderWriter:
+    def __init__(self, weights: EncoderWeights, plan: EncoderPlan, product_inputs: bool) -> None:
+        self._graph = OnnxGraph("encoder")
+        self._weights = weights
+        self._plan = plan
+        self._product_inputs = product_inputs
+        self._hidden = weights.words.shape[1]
+
+    def write(self, path: Path) -> None:
+        graph = self._graph
+        ids = graph.input(INPUT, np.int64, ["batch", "tokens"])
+        batch_and_tokens = graph.add("Shape", [ids], "batch_and_tokens")
+        hidden = graph.constant("hidden_size", np.array([self._hidden]))
+        shape = graph.add("Concat", [batch_and_tokens, hidden], "states_shape", axis=0)
+        graph.output(OUTPUT, np.float32, ["batch", "tokens", self._hidden])
+        states = self._embeddings(ids)
+        for index, layer in enumerate(self._weights.layers):
+            states = self._layer(index, layer, states, shape)
+        graph.add("Reshape", [states, shape], OUTPUT)
+        graph.save(path, {VOCAB_ROWS_KEY: str(len(self._weights.words))})
+
+    def _embeddings(self, ids: str) -> str:
+        graph = self._graph
+        tokens = graph.add("Shape", [ids], "tokens", start=1, end=2)
+        first = graph.constant("zero", np.array([0]))
+        words, positions = self._plan.words, self._plan.positions
+        match words:
+            case Int4Rows():
+                word_states = self._int4_rows(words, ids)
+            case Int8Rows():
+                values = graph.constant("words.values", words.values)
+                scales = graph.constant("words.scales", words.scales)
+                word_states = self._scaled(
+                    graph.add("Gather", [values, ids], "words.rows"),
+                    graph.add("Gather", [scales, ids], "words.row_scales"),
+                    "words",
+                )
+            case _:
+                word_states = graph.add("Gather", [graph.constant("words", words), ids], "words_of")
+        if isinstance(positions, Int8Rows):
+            values = graph.constant("positions.values", positions.values)
+            scales = graph.constant("positions.scales", positions.scales)
+            position_states = self._scaled(
+                graph.add("Slice", [values, first, tokens], "positions.rows"),
+                graph.add("Slice", [scales, first, tokens], "positions.row_scales"),
+                "positions",
+            )
+        else:
+            table = graph.constant("positions", positions)
+            position_states = graph.add("Slice", [table, first, tokens], "positions_of")
+        total = graph.add("Add", [word_states, position_states], "embeddings")
+        return self._norm(self._flat(total, "embeddings"), self._weights.embedding_norm, "embed")
+
+    def _scaled(self, values: str, scales: str, name: str) -> str:
+        wide = self._graph.add("Cast", [values], f"{name}.wide", to=_FLOAT)
+        return self._graph.add("Mul", [wide, scales], f"{name}.scaled")
+
+    def _int4_rows(self, words: Int4Rows, ids: str) -> str:
+        graph = self._graph
+        packed = graph.constant("words.packed", pack_int4(words.values, axis=1))
+        rows = graph.add("Gather", [packed, ids], "words.rows")
+        blocks = graph.constant("words.blocks", np.array([0, 0, self._hidden // BLOCK, BLOCK]))
+        split = graph.add("Reshape", [self._unpacked(rows, "words", axis=2), blocks], "words.split")
+        multipliers = graph.constant("words.multipliers", words.multipliers[:, :, None])
+        steps = self._scaled(
+            graph.add("Gather", [multipliers, ids], "words.row_multipliers"),
+            graph.add(
+                "Gather",
+                [graph.constant("words.scales", words.scales[:, :, None]), ids],
+                "words.row_scales",
+            ),
+            "words.steps",
+        )
+        scaled = graph.add("Mul", [split, steps], "words.blocks_scaled")
+        whole = graph.constant("words.whole", np.array([0, 0, self._hidden]))
+        return graph.add("Reshape", [scaled, whole], "words.scaled")
+
+    def _unpacked(self, packed: str, name: str, axis: int) -> str:
+        """The float32 values of what pack_int4 packed."""
+        graph = self._graph
+        low_bits = graph.constant("low_bits", np.uint8(15))
+        four = graph.constant("four", np.uint8(4))
+        low = graph.add("BitwiseAnd", [packed, low_bits], f"{name}.low")
+        high = graph.add("BitShift", [packed, four], f"{name}.high", direction="RIGHT")
+        both = graph.add("Concat", [low, high], f"{name}.unsigned", axis=axis)
+        wide = graph.add("Cast", [both], f"{name}.unsigned_wide", to=_FLOAT)
+        return graph.add("Sub", [wide, graph.constant("eight", np.float32(8))], f"{name}.signed")
+
+    def _layer(self, index: int, layer: LayerWeights, states: str, shape: str) -> str:
+        graph, name = self._graph, f"layer{index}"
+        heads = []
+        projections = (layer.query, layer.key, layer.value)
+        for part, product in zip(
+            ("query", "key", "value"),
+            self._product((index, Kind.QKV), states, projections),
+            strict=True,
+        ):
+            heads.append(graph.add("Reshape", [product, shape], f"{name}.{part}"))
+        attention = graph.add(
+            "MultiHeadAttention",
+            heads,
+            f"{name}.attention",
+            domain=CONTRIB,
+            num_heads=self._weights.heads,
+        )
+        flat = self._flat(attention, f"{name}.attention")
+        (output,) = self._product((index, Kind.OUTPUT), flat, (layer.output,))
+        total = graph.add("Add", [states, output], f"{name}.attention_sum")
+        states = self._norm(total, layer.attention_norm, f"{name}.attention_norm")
+        (wide,) = self._product((index, Kind.UP), states, (layer.up,))
+        active = graph.add("Gelu", [wide], f"{name}.gelu")
+        (narrow,) = self._product((index, Kind.DOWN), active, (layer.down,))
+        residual = self._outliers((index, Kind.DOWN), active, layer.down, states)
+        total = graph.add("Add", [residual, narrow], f"{name}.sum")
+        return self._norm(total, layer.output_norm, f"{name}.norm")
+
+    def _product(self, key: ProductKey, source: str, parts: tuple[Linear, ...]) -> list[str]:
+        """`source @ weight + bias` for each of `parts`."""
+        graph = self._graph
+        name = f"layer{key[0]}.{key[1].value}"
+        if self._product_inputs:
+            graph.add("Identity", [source], product_input(key))
+            graph.output(product_input(key), np.float32, ["all_tokens", len(parts[0].weight)])
+        product = self._plan.products.get(key)
+        if product is None:
+            return [
+                graph.add(
+                    "Gemm",
+                    [
+                        source,
+                        graph.constant(f"{name}{number}.weight", part.weight),
+                        graph.constant(f"{name}{number}.bias", part.bias),
+                    ],
+                    f"{name}{number}",
+                )
+                for number, part in enumerate(parts)
+            ]
+        if product.smoothing is not None:
+            smoothing = graph.constant(f"{name}.smoothing", product.smoothing)
+            source = graph.add("Mul", [source, smoothing], f"{name}.smoothed")
+        scaling = [
+            graph.constant(f"{name}.scale", product.scale),
+            graph.constant(f"{name}.zero_point", product.zero_point),
+        ]
+        quantized = graph.add("QuantizeLinear", [source, *scaling], f"{name}.quantized")
+        restored = graph.add("DequantizeLinear", [quantized, *scaling], f"{name}.restored")
+        return [
+            graph.add(
+                "Gemm",
+                [restored, *self._integer_operands(f"{name}{number}", product.scale, form, part)],
+                f"{name}{number}",
+            )
+            for number, (form, part) in enumerate(zip(product.weights, parts, strict=True))
+        ]
+
+    def _integer_operands(
+        self, name: str, scale: np.float32, form: Int8Weights | Int4Weights, part: Linear
+    ) -> list[str]:
+        """Weight and bias behind DequantizeLinear."""
+        graph = self._graph
+        if isinstance(form, Int4Weights):
+            values = self._int4_weights(name, form)
+        else:
+            values = graph.constant(f"{name}.values", form.values)
+        weight = graph.add(
+            "DequantizeLinear",
+            [values, graph.constant(f"{name}.scales", form.scales)],
+            f"{name}.weight",
+            axis=1,
+        )
+        steps = form.scales * scale
+        bias = graph.add(
+            "DequantizeLinear",
+            [
+                graph.constant(f"{name}.bias_values", np.rint(part.bias / steps).astype(np.int32)),
+                graph.constant(f"{name}.bias_scales", steps),
+            ],
+            f"{name}.bias",
+            axis=0,
+        )
+        return [weight, bias]
+
+    def _int4_weights(self, name: str, form: Int4Weights) -> str:
+        """Nodes over constants alone: onnxruntime computes the int8 values when it loads."""
+        graph = self._graph
+        inputs, outputs = form.values.shape
+        blocks = form.values.reshape(inputs // BLOCK, BLOCK, outputs)
+        packed = graph.constant(f"{name}.packed", pack_int4(blocks, axis=1))
+        signed = self._unpacked(packed, name, axis=1)
+        multipliers = graph.add(
+            "Cast",
+            [graph.constant(f"{name}.multipliers", form.multipliers[:, None])],
+            f"{name}.multipliers_wide",
+            to=_FLOAT,
+        )
+        multiplied = graph.add("Mul", [signed, multipliers], f"{name}.multiplied")
+        narrow = graph.add("Cast", [multiplied], f"{name}.narrow", to=_INT8)
+        shape = graph.constant(f"inputs{inputs}_outputs{outputs}", np.array([inputs, outputs]))
+        return graph.add("Reshape", [narrow, shape], f"{name}.values")
+
+    def _outliers(self, key: ProductKey, source: str, part: Linear, residual: str) -> str:
+        """`residual` and the share of the product that the outlier channels have."""
+        product = self._plan.products.get(key)
+        if product is None or product.outliers == 0:
+            return residual
+        graph, name = self._graph, f"layer{key[0]}.{key[1].value}"
+        inputs = len(part.weight)
+        first = inputs - product.outliers
+        channels = graph.add(
+            "Slice",
+            [
+                source,
+                graph.constant(f"{name}.first_outlier", np.array([first])),
+                graph.constant(f"{name}.inputs", np.array([inputs])),
+                graph.constant("last_axis", np.array([1])),
+            ],
+            f"{name}.outliers",
+        )
+        weight = graph.constant(f"{name}.outlier_weight", part.weight[first:])
+        # The sum is part of the product: no further pass over the states.
+        return graph.add("Gemm", [channels, weight, residual], f"{name}.outliers_and_residual")
+
+    def _norm(self, states: str, norm: Norm, name: str) -> str:
+        graph = self._graph
+        return graph.add(
+            "LayerNormalization",
+            [
+                states,
+                graph.constant(f"{name}.weight", norm.weight),
+                graph.constant(f"{name}.bias", norm.bias),
+            ],
+            f"{name}.normalized",
+            axis=-1,
+            epsilon=self._weights.epsilon,
+        )
+
+    def _flat(self, states: str, name: str) -> str:
+        """(batch, tokens, hidden_size) as (batch x tokens, hidden_size)."""
+        shape = self._graph.constant("flat_shape", np.array([-1, self._hidden]))
+        return self._graph.add("Reshape", [states, shape], f"{name}.flat")
+
+
+#: onnx.TensorProto.FLOAT and INT8, named here so that this module can be imported without onnx.
+_FLOAT, _INT8 = 1, 3
