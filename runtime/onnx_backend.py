@@ -9,6 +9,7 @@ import onnxruntime
 
 from ondol.errors import BundleError, ClosedError, EngineError
 from ondol.runtime.backend import WORTH_ALL_THREADS, TokenStates
+from ondol.runtime.int8_products import make_products_exact
 
 #: Under this key of the ONNX file's own metadata the converter notes the rows that it wrote.
 VOCAB_ROWS_KEY = "ondol.vocab_rows"
@@ -113,6 +114,7 @@ def _open(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
     # A thread that spins keeps a core from whoever shares the machine, and with one of two cores
     # busy it makes a run 1.7 times slower; on an idle machine it would save a fifth.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    make_products_exact(options)
     try:
         return onnxruntime.InferenceSession(
             path, sess_options=options, providers=["CPUExecutionProvider"]

@@ -23,6 +23,15 @@ _FLAGS = (
     "i8mm",
 )
 
+#: Flags of instructions that add products of bytes in 32 bits, widest first, and their names.
+_BYTE_PRODUCTS = {
+    "amx_int8": "AMX",
+    "avx512_vnni": "AVX512-VNNI",
+    "avx_vnni": "AVX-VNNI",
+    "i8mm": "I8MM",
+    "asimddp": "DotProd",
+}
+
 
 def machine_facts() -> Mapping[str, Any]:
     """Processor, cores, system and package versions; a package that is missing is None."""
@@ -36,6 +45,15 @@ def machine_facts() -> Mapping[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
     }
+
+
+def byte_product_instructions() -> str | None:
+    """The instructions of this processor that add products of bytes in 32 bits, or None.
+
+    None also where the system does not list a processor's instructions.
+    """
+    _, flags = _cpuinfo()
+    return next((name for flag, name in _BYTE_PRODUCTS.items() if flag in flags), None)
 
 
 def _version(package: str) -> str | None:

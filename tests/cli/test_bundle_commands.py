@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +58,8 @@ def test_info_for_people(tiny_bundle: Path, capsys: Any) -> None:
     assert main(["info", str(tiny_bundle)]) == 0
     lines = capsys.readouterr().out.splitlines()
     record = Manifest.read(tiny_bundle).variant(Variant.ONNX_FP32)
-    assert "max tokens  24" in lines
-    assert "prompts     query 'a ', passage 'b '" in lines
+    assert "max tokens     24" in lines
+    assert "prompts        query 'a ', passage 'b '" in lines
     (row,) = (line.split() for line in lines if line.startswith("onnx-fp32 "))
     assert row[1] == f"{record.bytes:,}"
     assert row[-1] == "installed"
@@ -157,3 +159,40 @@ def _record(path: Path) -> dict[str, Any]:
     from ondol.files import sha256_of
 
     return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+@pytest.mark.parametrize(
+    ("exact", "instructions", "expected"),
+    [
+        (True, "AVX512-VNNI", "exact (AVX512-VNNI)"),
+        (True, None, "exact"),
+        (False, None, "exact, unsigned weights (no VNNI; slower)"),
+    ],
+)
+def test_info_says_how_int8_is_multiplied(
+    tiny_bundle: Path,
+    capsys: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    exact: bool,
+    instructions: str | None,
+    expected: str,
+) -> None:
+    monkeypatch.setattr("ondol.machine.byte_product_instructions", lambda: instructions)
+    monkeypatch.setattr("ondol.runtime.int8_products.products_are_exact", lambda: exact)
+    assert main(["info", str(tiny_bundle)]) == 0
+    assert f"int8 products  {expected}\n" in capsys.readouterr().out
+    assert main(["info", str(tiny_bundle), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["machine"]["int8_products"] == expected
+
+
+def test_info_of_gguf_alone_needs_no_onnxruntime(copy: Path, capsys: Any) -> None:
+    manifest = json.loads((copy / "ondol.json").read_text("utf-8"))
+    manifest["variants"][0]["name"] = "gguf-f32"
+    (copy / "ondol.json").write_text(json.dumps(manifest), "utf-8")
+    program = (
+        "import sys; from ondol.cli import main; main(['info', sys.argv[1]]); "
+        "sys.exit('onnxruntime' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(copy)], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"int8 products" not in done.stdout

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Say what a bundle holds: its variants with their size, numbers and measured parity, its vocabulary,
-prompts and source. Nothing is loaded or verified; that is `ondol verify`.
+prompts and source. No model is loaded or verified; that is `ondol verify`.
 """
 
 _EXAMPLES = """\
@@ -66,11 +66,12 @@ def as_json(bundle: Path, manifest: "Manifest") -> Mapping[str, Any]:
     from ondol.machine import machine_facts
     from ondol.runtime.engines import installed
 
+    products = _int8_products(manifest)
     return {
         "bundle": str(bundle),
         "manifest": json.loads(manifest.to_json()),
         "installed": {record.name.value: installed(record.name) for record in manifest.variants},
-        "machine": machine_facts(),
+        "machine": {**machine_facts(), **({"int8_products": products} if products else {})},
     }
 
 
@@ -90,10 +91,25 @@ def as_text(bundle: Path, manifest: "Manifest") -> str:
         or "none",
         "reference": f"{manifest.variants[0].parity.texts} texts, {manifest.reference.engine}",
     }
+    if products := _int8_products(manifest):
+        facts["int8 products"] = products
     width = max(map(len, facts))
     head = "".join(f"{name:<{width}}  {value}\n" for name, value in facts.items())
     schemes = "".join(f"\n{record.name}\n{_scheme(record.scheme)}" for record in manifest.variants)
     return f"{head}\n{_variants(manifest)}{schemes}"
+
+
+def _int8_products(manifest: "Manifest") -> str | None:
+    """How onnxruntime multiplies bytes on this machine; None if no variant needs onnxruntime."""
+    if all(record.name.format != "onnx" for record in manifest.variants):
+        return None
+    from ondol.machine import byte_product_instructions
+    from ondol.runtime.int8_products import products_are_exact
+
+    instructions = byte_product_instructions()
+    if products_are_exact():
+        return f"exact ({instructions})" if instructions else "exact"
+    return "exact, unsigned weights (no VNNI; slower)"
 
 
 def _variants(manifest: "Manifest") -> str:
