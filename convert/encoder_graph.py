@@ -257,7 +257,11 @@ class _EncoderWriter:
     def _integer_operands(
         self, name: str, scale: np.float32, form: Int8Weights | Int4Weights, part: Linear
     ) -> list[str]:
-        """Weight and bias behind DequantizeLinear."""
+        """Weight and bias behind DequantizeLinear.
+
+        Zero points are stated although they are zeros: onnxruntime makes one kernel only of a
+        product that has them all.
+        """
         graph = self._graph
         if isinstance(form, Int4Weights):
             values = self._int4_weights(name, form)
@@ -265,7 +269,13 @@ class _EncoderWriter:
             values = graph.constant(f"{name}.values", form.values)
         weight = graph.add(
             "DequantizeLinear",
-            [values, graph.constant(f"{name}.scales", form.scales)],
+            [
+                values,
+                graph.constant(f"{name}.scales", form.scales),
+                graph.constant(
+                    f"zeros_int8_{len(form.scales)}", np.zeros_like(form.scales, np.int8)
+                ),
+            ],
             f"{name}.weight",
             axis=1,
         )
@@ -275,6 +285,7 @@ class _EncoderWriter:
             [
                 graph.constant(f"{name}.bias_values", np.rint(part.bias / steps).astype(np.int32)),
                 graph.constant(f"{name}.bias_scales", steps),
+                graph.constant(f"zeros_int32_{len(steps)}", np.zeros_like(steps, np.int32)),
             ],
             f"{name}.bias",
             axis=0,
