@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 from ondol.checkpoint import Checkpoint
 from ondol.convert.encoder_graph import (
@@ -116,11 +117,22 @@ def loud_encoder(random_encoder: RandomEncoder) -> EncoderWeights:
     return weights
 
 
+def soften(checkpoint_dir: Path) -> Path:
+    """Make the random attention as even as a trained one: as it comes it is so sharp that PyTorch
+    in float32 is 2e-5 off PyTorch in float64.
+    """
+    file = checkpoint_dir / "model.safetensors"
+    tensors = load_file(file)
+    softer = {name: t / 4 if ".self.query." in name else t for name, t in tensors.items()}
+    save_file(softer, file, metadata={"format": "pt"})
+    return checkpoint_dir
+
+
 @pytest.mark.parametrize("model_type", ["bert", "xlm-roberta"])
 def test_float_states_are_those_of_pytorch_and_of_optimums_export(
     make_checkpoint: MakeCheckpoint, tmp_path: Path, model_type: str
 ) -> None:
-    checkpoint = Checkpoint(make_checkpoint(model_type=model_type))
+    checkpoint = Checkpoint(soften(make_checkpoint(model_type=model_type)))
     weights = EncoderWeights.of(checkpoint)
     write_encoder(weights, EncoderPlan.in_float(weights), tmp_path / "ours.onnx")
     model = load_encoder(checkpoint)
