@@ -18,15 +18,15 @@ Array = NDArray[np.float64]
 def random_encoder() -> RandomEncoder:
     """Make a random encoder of two layers, 40 rows, 24 positions and 4 heads.
 
-    Keyword arguments: seed, hidden_size, loud (so many channels after Gelu are far larger than all
-    others).
+    Keyword arguments: seed, hidden_size, loud (so many channels after Gelu are far larger than the
+    others, which are about as large as each other).
     """
     return _random_encoder
 
 
 def _random_encoder(*, seed: int = 0, hidden_size: int = 64, loud: int = 0) -> EncoderWeights:
     rng = np.random.default_rng(seed)
-    inner = 2 * hidden_size
+    inner = 4 * hidden_size
 
     def normal(*shape: int, deviation: float) -> NDArray[np.float32]:
         return (deviation * rng.standard_normal(shape)).astype(np.float32)
@@ -39,8 +39,13 @@ def _random_encoder(*, seed: int = 0, hidden_size: int = 64, loud: int = 0) -> E
         return Norm(1 + normal(hidden_size, deviation=0.2), normal(hidden_size, deviation=0.1))
 
     def layer() -> LayerWeights:
-        up = linear(hidden_size, inner)
-        up.bias[rng.choice(inner, loud, replace=False)] += 40
+        up, down = linear(hidden_size, inner), linear(inner, hidden_size)
+        if loud:
+            up.weight[:] *= 0.03
+            up.bias[:] = 2
+            channels = rng.choice(inner, loud, replace=False)
+            up.bias[channels] = rng.uniform(40, 60, loud)
+            down.weight[channels] *= 0.05
         return LayerWeights(
             query=linear(hidden_size, hidden_size),
             key=linear(hidden_size, hidden_size),
@@ -48,7 +53,7 @@ def _random_encoder(*, seed: int = 0, hidden_size: int = 64, loud: int = 0) -> E
             output=linear(hidden_size, hidden_size),
             attention_norm=norm(),
             up=up,
-            down=linear(inner, hidden_size),
+            down=down,
             output_norm=norm(),
         )
 

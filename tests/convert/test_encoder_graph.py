@@ -247,7 +247,7 @@ def test_four_bits_are_packed_in_the_file(loud_encoder: EncoderWeights, tmp_path
     plan_bytes = {name: len(item.raw_data) for name, item in stored.items()}
     assert plan_bytes["words.packed"] == 40 * 64 // 2
     assert plan_bytes["layer1.qkv2.packed"] == 64 * 64 // 2
-    assert plan_bytes["layer0.down0.packed"] == 128 * 64 // 2
+    assert plan_bytes["layer0.down0.packed"] == 256 * 64 // 2
     assert not [name for name in stored if name.startswith("layer") and name.endswith(".values")]
 
 
