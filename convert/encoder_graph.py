@@ -55,16 +55,21 @@ class QuantizedProduct:
         scale: a step of the input.
         zero_point: the uint8 that stands for 0.
         weights: one matrix, or those of queries, keys and values.
-        outliers: how many of the last input channels are multiplied in float32, because they are
-            so large that they would make the step coarse; their rows in `weights` are zeros.
-            (LLM.int8(): Dettmers and others 2022, arXiv 2208.07339.)
+        outlier_weight: (outliers, outputs) float32, of the last input channels, which are so large
+            that they would make the step coarse; their rows in `weights` are zeros. (LLM.int8():
+            Dettmers and others 2022, arXiv 2208.07339.)
     """
 
     smoothing: Vector | None
     scale: np.float32
     zero_point: np.uint8
     weights: tuple[Int8Weights | Int4Weights, ...]
-    outliers: int = 0
+    outlier_weight: Matrix | None = None
+
+    @property
+    def outliers(self) -> int:
+        """How many input channels are multiplied in float32."""
+        return 0 if self.outlier_weight is None else len(self.outlier_weight)
 
 
 @dataclass(frozen=True)
@@ -211,7 +216,7 @@ class _EncoderWriter:
         (wide,) = self._product((index, Kind.UP), states, (layer.up,))
         active = graph.add("Gelu", [wide], f"{name}.gelu")
         (narrow,) = self._product((index, Kind.DOWN), active, (layer.down,))
-        residual = self._outliers((index, Kind.DOWN), active, layer.down, states)
+        residual = self._outliers((index, Kind.DOWN), active, states)
         total = graph.add("Add", [residual, narrow], f"{name}.sum")
         return self._norm(total, layer.output_norm, f"{name}.norm")
 
@@ -260,7 +265,8 @@ class _EncoderWriter:
         """Weight and bias behind DequantizeLinear.
 
         Zero points are stated although they are zeros: onnxruntime makes one kernel only of a
-        product that has them all.
+        product that has them all. Products share none of the weights' zero points: where
+        onnxruntime stores weights unsigned, it replaces them, and refuses to do so twice.
         """
         graph = self._graph
         if isinstance(form, Int4Weights):
@@ -272,9 +278,7 @@ class _EncoderWriter:
             [
                 values,
                 graph.constant(f"{name}.scales", form.scales),
-                graph.constant(
-                    f"zeros_int8_{len(form.scales)}", np.zeros_like(form.scales, np.int8)
-                ),
+                graph.constant(f"{name}.zero_points", np.zeros_like(form.scales, np.int8)),
             ],
             f"{name}.weight",
             axis=1,
@@ -310,13 +314,13 @@ class _EncoderWriter:
         shape = graph.constant(f"inputs{inputs}_outputs{outputs}", np.array([inputs, outputs]))
         return graph.add("Reshape", [narrow, shape], f"{name}.values")
 
-    def _outliers(self, key: ProductKey, source: str, part: Linear, residual: str) -> str:
+    def _outliers(self, key: ProductKey, source: str, residual: str) -> str:
         """`residual` and the share of the product that the outlier channels have."""
         product = self._plan.products.get(key)
-        if product is None or product.outliers == 0:
+        if product is None or product.outlier_weight is None:
             return residual
         graph, name = self._graph, f"layer{key[0]}.{key[1].value}"
-        inputs = len(part.weight)
+        inputs = len(product.weights[0].values)
         first = inputs - product.outliers
         channels = graph.add(
             "Slice",
@@ -328,7 +332,7 @@ class _EncoderWriter:
             ],
             f"{name}.outliers",
         )
-        weight = graph.constant(f"{name}.outlier_weight", part.weight[first:])
+        weight = graph.constant(f"{name}.outlier_weight", product.outlier_weight)
         # The sum is part of the product: no further pass over the states.
         return graph.add("Gemm", [channels, weight, residual], f"{name}.outliers_and_residual")
 
