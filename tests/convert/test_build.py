@@ -92,7 +92,8 @@ def test_the_recorded_parity_is_what_the_runtime_measures(tiny_bundle: Path) -> 
 
 def test_the_same_input_gives_the_same_bytes(make_checkpoint: Any, tmp_path: Path) -> None:
     source = str(make_checkpoint())
-    variants = (Variant.ONNX_FP32, Variant.ONNX_INT8, Variant.GGUF_F16, Variant.GGUF_Q8_0)
+    onnx = (Variant.ONNX_FP32, Variant.ONNX_INT8, Variant.ONNX_INT4)
+    variants = (*onnx, Variant.GGUF_F16, Variant.GGUF_Q8_0)
     program = (
         "import sys; from pathlib import Path; import ondol.convert.build as b;"
         "from ondol.variants import Variant;"
