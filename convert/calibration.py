@@ -34,6 +34,8 @@ _LENGTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 #: Inputs of each length: many short ones and few long ones, about as many tokens of each.
 _TOKENS_PER_LENGTH = 768
 _SMALLEST_COUNT, _LARGEST_COUNT = 4, 24
+#: Rows that are added to the gram matrix at once: it is large, and most texts are short.
+_GRAM_ROWS = 512
 #: Rows of an input that are kept to try choices on.
 _SAMPLE_ROWS = 1024
 
@@ -112,17 +114,27 @@ class _Watch:
         self._high = np.full(inputs, -np.inf, dtype=np.float32)
         self._gram = np.zeros((inputs, inputs))
         self._sample: list[NDArray[np.float32]] = []
+        self._waiting: list[NDArray[np.float32]] = []
         self._stride = stride
         self._seen = 0
 
     def add(self, rows: NDArray[np.float32]) -> None:
         np.minimum(self._low, rows.min(axis=0), out=self._low)
         np.maximum(self._high, rows.max(axis=0), out=self._high)
-        self._gram += rows.T @ rows
         self._sample.append(rows[-self._seen % self._stride :: self._stride])
         self._seen += len(rows)
+        self._waiting.append(rows)
+        if sum(len(some) for some in self._waiting) >= _GRAM_ROWS:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        rows = np.concatenate(self._waiting, axis=0)
+        self._waiting.clear()
+        self._gram += rows.T @ rows
 
     def statistics(self) -> InputStatistics:
+        if self._waiting:
+            self._add_up()
         return InputStatistics(
             self._low, self._high, self._gram, np.concatenate(self._sample, axis=0)
         )

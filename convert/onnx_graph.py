@@ -70,7 +70,7 @@ class OnnxGraph:
         return list(names)
 
     def save(self, path: Path, metadata: Mapping[str, str]) -> None:
-        """Check the graph and write it with `metadata` as its properties."""
+        """Write the graph with `metadata` as its properties."""
         helper = self._onnx.helper
         graph = helper.make_graph(
             self._nodes,
@@ -87,7 +87,6 @@ class OnnxGraph:
         )
         for key, text in metadata.items():
             model.metadata_props.add(key=key, value=text)
-        self._onnx.checker.check_model(model)
         self._onnx.save(model, path)
 
     def _value(

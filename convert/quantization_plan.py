@@ -29,6 +29,7 @@ from ondol.convert.encoder_graph import (
 from ondol.convert.encoder_weights import EncoderWeights, Linear
 from ondol.convert.integers import INT8_MAX, Int4Rows, Int8Rows, Matrix, Vector
 from ondol.convert.rounding import round_int4, round_int8
+from ondol.runtime.int8_products import make_products_exact
 
 #: Smoothing strengths tried for a kind of product; None leaves the pass over the states out.
 _STRENGTHS = (None, 0.5, 0.6, 0.7, 0.8)
@@ -192,19 +193,20 @@ class Quantizer:
         scale, zero_point = _input_step(low[used], high[used])
         gram = statistics.gram * np.outer(factors, factors)
         round_weights = round_int8 if precision == "int8" else round_int4
-        weights = []
+        weights, exact = [], []
         for part in parts:
             weight: Matrix = part.weight / factors[:, None]
-            weight[used.stop :] = 0
             bias_scales = np.abs(part.bias) / (scale * _LARGEST_BIAS)
             smallest: Vector = np.maximum(bias_scales, np.finfo(np.float32).tiny, dtype=np.float32)
-            weights.append(round_weights(weight, gram, smallest))
+            rounded, left = round_weights(weight, gram, smallest, exact=outliers)
+            weights.append(rounded)
+            exact.append(left)
         return QuantizedProduct(
             smoothing=None if strength is None else factors,
             scale=scale,
             zero_point=zero_point,
             weights=tuple(weights),
-            outliers=outliers,
+            outlier_weight=np.concatenate(exact, axis=1) if outliers else None,
         )
 
     def _fold_output_smoothing(self) -> None:
@@ -292,7 +294,11 @@ class Quantizer:
         small = replace(plan, words=_select(plan.words, used))
         weights = replace(self._weights, words=self._weights.words[used])
         write_encoder(weights, small, self._file)
-        session = onnxruntime.InferenceSession(self._file, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        make_products_exact(options)
+        session = onnxruntime.InferenceSession(
+            self._file, options, providers=["CPUExecutionProvider"]
+        )
         self._file.unlink()
         vectors = []
         for ids in sequences:

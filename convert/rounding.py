@@ -31,7 +31,9 @@ _CLIPPING = (1.0, 0.95, 0.9, 0.85, 0.8)
 Gram = NDArray[np.float64]
 
 
-def round_int8(weight: Matrix, gram: Gram, smallest_scales: Vector) -> Int8Weights:
+def round_int8(
+    weight: Matrix, gram: Gram, smallest_scales: Vector, *, exact: int = 0
+) -> tuple[Int8Weights, Matrix]:
     """Weights of 8 bits, one scale per output channel.
 
     Args:
@@ -39,22 +41,32 @@ def round_int8(weight: Matrix, gram: Gram, smallest_scales: Vector) -> Int8Weigh
         gram: (inputs, inputs) float64, the sum over calibration tokens of the outer product of the
             product's input with itself.
         smallest_scales: (outputs,) float32 above 0; no scale gets smaller.
+        exact: how many of the last inputs stay in float32.
+
+    Returns the integers, zeros for the exact inputs, and the weights of these, (exact, outputs)
+    float32, which make up for what rounding the others did.
     """
-    scales: Vector = np.maximum(np.abs(weight).max(axis=0) / INT8_MAX, smallest_scales)
-    return Int8Weights(_round(weight, gram, scales[None], INT8_MAX), scales)
+    rounded = weight[: len(weight) - exact]
+    scales: Vector = np.maximum(np.abs(rounded).max(axis=0) / INT8_MAX, smallest_scales)
+    values, left = _round(weight, gram, scales[None], INT8_MAX, exact)
+    return Int8Weights(values, scales), left
 
 
-def round_int4(weight: Matrix, gram: Gram, smallest_scales: Vector) -> Int4Weights:
+def round_int4(
+    weight: Matrix, gram: Gram, smallest_scales: Vector, *, exact: int = 0
+) -> tuple[Int4Weights, Matrix]:
     """As round_int8, with 4 bits and a scale per block of inputs.
 
     Raises ConversionError if the number of inputs is not a multiple of BLOCK.
     """
     require_blocks(weight.shape[0], "a matrix's number of inputs")
-    steps = _block_steps(weight, gram)
+    rounded = weight.copy()
+    rounded[len(weight) - exact :] = 0
+    steps = _block_steps(rounded, gram)
     scales: Vector = np.maximum(steps.max(axis=0) / MULTIPLIER_MAX, smallest_scales)
     multipliers = np.clip(np.rint(steps / scales), 1, MULTIPLIER_MAX).astype(np.uint8)
-    values = _round(weight, gram, multipliers * scales, INT4_MAX)
-    return Int4Weights(values, multipliers, scales)
+    values, left = _round(weight, gram, multipliers * scales, INT4_MAX, exact)
+    return Int4Weights(values, multipliers, scales), left
 
 
 def _block_steps(weight: Matrix, gram: Gram) -> Matrix:
@@ -76,14 +88,17 @@ def _block_steps(weight: Matrix, gram: Gram) -> Matrix:
     return steps
 
 
-def _round(weight: Matrix, gram: Gram, steps: Matrix, limit: int) -> NDArray[np.int8]:
-    """Values from -limit to limit, (inputs, outputs).
+def _round(
+    weight: Matrix, gram: Gram, steps: Matrix, limit: int, exact: int
+) -> tuple[NDArray[np.int8], Matrix]:
+    """Values from -limit to limit, (inputs, outputs), and the corrected weights of the last inputs.
 
     Args:
         steps: (groups, outputs); each row holds for the same number of neighbouring inputs.
     """
     inputs, outputs = weight.shape
     per_group = inputs // len(steps)
+    rounded_inputs = inputs - exact
     diagonal = np.diag(gram)
     damped = gram + np.diag(np.full(inputs, _DAMPING * (diagonal.mean() or 1.0)))
     # Row i of the upper Cholesky factor of the inverse holds what channel i hands on to the later
@@ -91,8 +106,8 @@ def _round(weight: Matrix, gram: Gram, steps: Matrix, limit: int) -> NDArray[np.
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T
     left = weight.astype(np.float64)
     values = np.zeros(weight.shape, dtype=np.int8)
-    for start in range(0, inputs, _CHUNK):
-        end = min(start + _CHUNK, inputs)
+    for start in range(0, rounded_inputs, _CHUNK):
+        end = min(start + _CHUNK, rounded_inputs)
         errors = np.empty((end - start, outputs))
         for index in range(start, end):
             step = steps[index // per_group]
@@ -101,4 +116,4 @@ def _round(weight: Matrix, gram: Gram, steps: Matrix, limit: int) -> NDArray[np.
             errors[index - start] = (left[index] - rounded * step) / factor[index, index]
             left[index + 1 : end] -= np.outer(factor[index, index + 1 : end], errors[index - start])
         left[end:] -= factor[start:end, end:].T @ errors
-    return values
+    return values, left[rounded_inputs:].astype(np.float32)
