@@ -96,14 +96,17 @@ def quantized_plan(weights: EncoderWeights, precision: str, work: Path) -> Encod
         low, high = min(0.0, float(used.min())), max(0.0, float(used.max()))
         scale = np.float32((high - low) / 255)
         forms: list[Int8Weights | Int4Weights] = []
+        gram = source.T.astype(np.float64) @ source
         for part in parts:
             weight = part.weight / factors[:, None]
-            weight[count - outliers :] = 0
             round_weights = {"int8": round_int8, "int4": round_int4}[precision]
             smallest = np.full(weight.shape[1], 1e-6, dtype=np.float32)
-            forms.append(round_weights(weight, np.eye(count), smallest))
+            form, left = round_weights(weight, gram, smallest, exact=outliers)
+            forms.append(form)
         zero_point = np.uint8(round(-low / scale))
-        products[key] = QuantizedProduct(smoothing, scale, zero_point, tuple(forms), outliers)
+        products[key] = QuantizedProduct(
+            smoothing, scale, zero_point, tuple(forms), left if outliers else None
+        )
     words = {"int8": Int8Rows, "int4": Int4Rows}[precision].of(weights.words)
     return EncoderPlan(words, Int8Rows.of(weights.positions), products)
 
@@ -306,7 +309,10 @@ def test_products_are_those_of_the_integers(
         total = values[index, Kind.UP] + integers[Kind.DOWN][0]
         loud = values[index, Kind.DOWN][:, -OUTLIERS:].astype(np.float64)
         assert loud.min() > 255 * plan.products[index, Kind.DOWN].scale, "uint8 cannot hold them"
-        in_float = loud @ layer.down.weight[-OUTLIERS:]
+        outlier_weight = plan.products[index, Kind.DOWN].outlier_weight
+        assert outlier_weight is not None
+        assert not np.array_equal(outlier_weight, layer.down.weight[-OUTLIERS:])
+        in_float = loud @ outlier_weight
         expected = encoder.norm(total + in_float, layer.output_norm)
         assert np.abs(values[index + 1, Kind.QKV] - expected).max() <= 1e-5
 

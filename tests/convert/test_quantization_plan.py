@@ -20,6 +20,7 @@ from ondol.convert.integers import Int4Rows, Int4Weights, Int8Rows, Int8Weights
 from ondol.convert.quantization_plan import QuantizedEncoder, Quantizer
 from ondol.convert.torch_encoder import load_encoder, reference_vectors
 from ondol.errors import ConversionError
+from ondol.runtime.int8_products import make_products_exact
 from ondol.runtime.onnx_backend import OnnxBackend
 from ondol.runtime.pool import finish, pool
 from ondol.runtime.similarity import rowwise_cosine
@@ -28,7 +29,6 @@ from ondol.variants import Variant
 
 MakeCheckpoint = Callable[..., Path]
 RandomEncoder = Callable[..., EncoderWeights]
-Rounding = Callable[..., Int8Weights | Int4Weights]
 
 KEYS = [(layer, kind) for layer in (0, 1) for kind in Kind]
 LOUD = 8  # channels after Gelu that are far larger than the others
@@ -54,7 +54,9 @@ def parts_of(weights: EncoderWeights, key: ProductKey) -> tuple[Linear, ...]:
 
 
 def states_of(path: Path, ids: list[int]) -> NDArray[np.float32]:
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    make_products_exact(options)
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     (states,) = session.run(None, {"input_ids": np.array([ids])})
     return states[0]
 
@@ -117,12 +119,12 @@ def test_smoothing_leaves_the_product(
 ) -> None:
     """What is rounded is the weight divided by what the input is multiplied by."""
     name = f"round_{precision}"
-    given: list[tuple[NDArray[np.float32], NDArray[np.float64]]] = []
-    round_weights: Rounding = getattr(quantization_plan, name)
+    given: list[tuple[NDArray[np.float32], NDArray[np.float64], int]] = []
+    round_weights = getattr(quantization_plan, name)
 
-    def watched(weight: Any, gram: Any, smallest_scales: Any) -> Int8Weights | Int4Weights:
-        given.append((weight.copy(), gram.copy()))
-        return round_weights(weight, gram, smallest_scales)
+    def watched(weight: Any, gram: Any, smallest_scales: Any, *, exact: int) -> Any:
+        given.append((weight.copy(), gram.copy(), exact))
+        return round_weights(weight, gram, smallest_scales, exact=exact)
 
     monkeypatch.setattr(quantization_plan, name, watched)
     monkeypatch.setattr(quantization_plan, "_TARGET_MEAN", -1.0)
@@ -140,14 +142,12 @@ def test_smoothing_leaves_the_product(
             assert np.isfinite(factors).all()
             assert factors.min() > 0
             assert factors.max() > 1.1 * factors.min()
-        kept = len(factors) - product.outliers
         for part in parts:
-            weight, gram = given.pop(0)
-            restored = weight[:kept] * factors[:kept, None]
-            np.testing.assert_allclose(restored, part.weight[:kept], rtol=1e-6)
-            assert not weight[kept:].any()
+            weight, gram, exact = given.pop(0)
+            np.testing.assert_allclose(weight * factors[:, None], part.weight, rtol=1e-6)
             source = quantizer._statistics[key].gram * np.outer(factors, factors)
-            np.testing.assert_allclose(gram[:kept, :kept], source[:kept, :kept], rtol=1e-6)
+            np.testing.assert_allclose(gram, source, rtol=1e-6)
+            assert exact == product.outliers == (LOUD if key[1] is Kind.DOWN else 0)
     assert not given
     assert smoothed <= {Kind.QKV, Kind.UP}, "output is folded, down has float32 channels"
     stated = {choice.product for choice in encoder.choices if choice.smoothing is not None}
@@ -189,6 +189,21 @@ def test_outliers_are_the_largest_channels(
         assert 255 * product.scale < largest[-LOUD:].min()
         top, bottom = max(0, statistics.high[:-LOUD].max()), min(0, statistics.low[:-LOUD].min())
         assert product.scale == pytest.approx((top - bottom) / 255, rel=1e-5)
+
+
+def test_outliers_are_in_no_integer(in_int8: QuantizedEncoder, in_int4: QuantizedEncoder) -> None:
+    """uint8 cannot hold them, so integers times what is left of them would be an error."""
+    for encoder in (in_int8, in_int4):
+        for index in (0, 1):
+            product = encoder.plan.products[index, Kind.DOWN]
+            (form,) = product.weights
+            assert not form.values[-LOUD:].any()
+            assert form.values[:-LOUD].any(axis=1).all()
+            weight = encoder.weights.layers[index].down.weight
+            assert product.outlier_weight is not None
+            assert product.outlier_weight.shape == (LOUD, 64)
+            difference = product.outlier_weight - weight[-LOUD:]
+            assert 0 < np.abs(difference).max() < 0.1 * np.abs(weight).max()
 
 
 def test_even_channels_have_no_outliers(random_encoder: RandomEncoder, tmp_path: Path) -> None:
@@ -250,6 +265,25 @@ def test_judged_cosines_are_those_of_the_written_file(
     assert in_int8.judged_mean == pytest.approx(cosines.mean(), abs=1e-6)
     assert in_int8.judged_smallest == pytest.approx(cosines.min(), abs=1e-6)
     assert in_int8.judged_smallest < 1 - 1e-6
+
+
+def test_plans_are_judged_by_exact_products(
+    quantizer: Quantizer,
+    in_int8: QuantizedEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the processor: one that clips them would choose another plan."""
+    keys = []
+
+    def noted(options: onnxruntime.SessionOptions) -> None:
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        keys.append(options.get_session_config_entry("session.x64quantprecision"))
+
+    monkeypatch.setattr(quantization_plan, "make_products_exact", noted)
+    again = quantizer.int8()
+    assert len(keys) == len(KEYS) + 1
+    assert again.choices == in_int8.choices
+    assert again.scheme() == in_int8.scheme()
 
 
 def test_the_costliest_products_stay_in_float(
