@@ -130,15 +130,17 @@ def made_of(body: tuple[int, ...], pool: set[tuple[int, ...]]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("sample_rows", [7, 1024])
+@pytest.mark.parametrize(("sample_rows", "gram_rows"), [(7, 512), (1024, 26), (1024, 1)])
 def test_statistics_are_those_of_all_tokens(
     random_encoder: RandomEncoder,
     numpy_encoder: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     sample_rows: int,
+    gram_rows: int,
 ) -> None:
     monkeypatch.setattr(calibration, "_SAMPLE_ROWS", sample_rows)
+    monkeypatch.setattr(calibration, "_GRAM_ROWS", gram_rows)
     weights = random_encoder(hidden_size=32, loud=3)
     rng = np.random.default_rng(6)
     sequences = [rng.integers(0, 40, count) for count in (2, 24, 3, 1, 11, 9)]

@@ -206,7 +206,7 @@ def test_what_goes_into_each_product(
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8", "int4"])
-def test_same_input_same_bytes(
+def test_same_input_same_bytes_of_a_valid_file(
     loud_encoder: EncoderWeights, tmp_path: Path, precision: str
 ) -> None:
     written = []
@@ -219,6 +219,7 @@ def test_same_input_same_bytes(
         path = tmp_path / f"{name}.onnx"
         write_encoder(loud_encoder, plan, path)
         written.append(path.read_bytes())
+        onnx.checker.check_model(path, full_check=True)
     assert written[0] == written[1]
 
 
