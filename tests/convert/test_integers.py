@@ -69,9 +69,9 @@ def test_cutting_off_never_makes_a_block_worse(table: NDArray[np.float32]) -> No
     nearest = np.clip(np.rint(blocks / steps[:, :, None]), -INT4_MAX, INT4_MAX)
     uncut = np.square(nearest * steps[:, :, None] - blocks).sum(axis=2)
     error = np.square(rows.to_float().reshape(blocks.shape) - blocks).sum(axis=2)
-    # The error is summed in float32, where a value may be off by its last digit.
-    last_digits = BLOCK * np.square(2 * np.spacing(np.abs(table).max()))
-    assert (error <= uncut * (1 + 1e-4) + last_digits).all()
+    # The shares are compared in float32, where each value may be off by its last digits.
+    last_digits = 4 * np.sqrt(BLOCK) * np.spacing(np.abs(table).max())
+    assert (np.sqrt(error) <= np.sqrt(uncut) * (1 + 1e-4) + last_digits).all()
 
 
 def test_int4_rows_follow_each_block() -> None:
