@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from ondol.errors import ClosedError, InputError, SelfTestError
 from ondol.manifest import Manifest
@@ -26,6 +25,7 @@ from ondol.runtime.cores import physical_cores
 from ondol.runtime.default import default_bundle
 from ondol.runtime.engines import choose_variant, open_backend
 from ondol.runtime.pool import finish, pool
+from ondol.runtime.progress import progress_bar
 from ondol.runtime.reports import report_truncation
 from ondol.runtime.runner import Runner
 from ondol.runtime.schedule import windows
@@ -243,8 +243,9 @@ class Embedder:
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         counts = np.empty(len(texts), dtype=np.int64)
         truncated: list[int] = []
-        with tqdm(total=len(texts), unit="text", disable=not show_progress_bar) as progress:
-            sizes = [len(text) if isinstance(text, str) else 0 for text in texts]
+        sizes = [len(text) if isinstance(text, str) else 0 for text in texts]
+        shown = bool(show_progress_bar)
+        with progress_bar(shown=shown, total=len(texts), unit="text") as done:
             for window in windows(sizes, max_texts=_WINDOW_TEXTS, max_size=_WINDOW_CHARACTERS):
                 start = window.start
                 tokenized = self._tokenizer(
@@ -252,7 +253,7 @@ class Embedder:
                 )
                 truncated += [start + index for index in tokenized.truncated]
                 counts[start : window.stop] = [len(ids) for ids in tokenized.ids]
-                self._run(tokenized.ids, vectors, start, batch_size, normalize, progress)
+                self._run(tokenized.ids, vectors, start, batch_size, normalize, done)
         if truncated and not self._warned:
             self._warned = True
             report_truncation(len(truncated), len(texts), self.max_tokens)
@@ -265,9 +266,9 @@ class Embedder:
         start: int,
         batch_size: int,
         normalize: bool,
-        progress: "tqdm[None]",
+        done: Callable[[int], object],
     ) -> None:
-        """Fill vectors[start : start + len(ids)]."""
+        """Fill vectors[start : start + len(ids)], and call `done` with the size of each group."""
         counting = threading.Lock()
 
         def fill(group: tuple[int, ...], states: list[TokenStates]) -> None:
@@ -278,7 +279,7 @@ class Embedder:
                     index=start + index,
                 )
             with counting:
-                progress.update(len(group))
+                done(len(group))
 
         self._current_runner().run(ids, fill, max_texts=batch_size)
 
@@ -358,8 +359,9 @@ class Embedder:
         )
         ids = tokenizer(texts[:count]).ids
         vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
-        with tqdm(disable=True) as progress:
-            self._run(ids, vectors, 0, 1, self.manifest.normalize, progress)
+        for index, sequence in enumerate(ids):
+            # One after the other: the engine then prepares for one text only, the usual case.
+            self._run([sequence], vectors, index, 1, self.manifest.normalize, lambda count: None)
         cosines = rowwise_cosine(vectors, expected[:count])
         worst = int(cosines.argmin())
         if not cosines[worst] >= self._record.parity.floor:

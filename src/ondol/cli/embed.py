@@ -201,20 +201,14 @@ def embed_stream(
     model: "Embedder", source: Source, writer: Writer, *, prompt: str, quiet: bool
 ) -> Report:
     """Embed all of `source` and hand it to `writer`, WINDOW texts at a time."""
-    from tqdm import tqdm
-
+    from ondol.runtime.progress import progress_bar
     from ondol.runtime.reports import TruncationWarning
 
     report = Report()
     known = tuple(text for text in model.prompts.values() if text) if prompt else ()
-    bar = tqdm(
-        unit=" texts",
-        delay=1.0,
-        leave=False,
-        file=sys.stderr,
-        disable=quiet or not sys.stderr.isatty(),
-    )
-    with bar, warnings.catch_warnings():
+    shown = not quiet and sys.stderr.isatty()
+    bar = progress_bar(shown=shown, unit=" texts", delay=1.0, leave=False, file=sys.stderr)
+    with bar as done, warnings.catch_warnings():
         # Reported at the end, with the places.
         warnings.simplefilter("ignore", TruncationWarning)
         while items := list(islice(source.items, WINDOW)):
@@ -228,7 +222,7 @@ def embed_stream(
                 ) from error
             writer.write(texts, result.vectors)
             report.add(items, result.truncated, known)
-            bar.update(len(items))
+            done(len(items))
     return report
 
 
