@@ -32,12 +32,12 @@ _LANGUAGES = ("ko", "en")
 #: Tokens of inputs, up to the model's longest; 2 is the empty text.
 _LENGTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 #: Inputs of each length: many short ones and few long ones, about as many tokens of each.
-_TOKENS_PER_LENGTH = 768
-_SMALLEST_COUNT, _LARGEST_COUNT = 4, 24
+_TOKENS_PER_LENGTH = 2048
+_SMALLEST_COUNT, _LARGEST_COUNT = 4, 32
 #: Rows that are added to the gram matrix at once: it is large, and most texts are short.
 _GRAM_ROWS = 512
 #: Rows of an input that are kept to try choices on.
-_SAMPLE_ROWS = 1024
+_SAMPLE_ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,9 @@ def calibration_sequences(
     sequences: list[list[int]] = []
     for length in sorted({min(length, max_tokens) for length in _LENGTHS}):
         count = _TOKENS_PER_LENGTH // length
-        for number in range(min(max(count, _SMALLEST_COUNT), _LARGEST_COUNT)):
-            body = list(openings[number % len(openings)])
+        count = min(max(count, _SMALLEST_COUNT), _LARGEST_COUNT)
+        for number in range(count if length > len(empty) else 1):
+            body = list(openings[number // len(pools) % len(openings)])
             while len(body) < length:
                 body += rng.choice(pools[number % len(pools)])
             sequences.append([empty[0], *body[: length - 2], empty[-1]])

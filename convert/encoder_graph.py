@@ -1,7 +1,7 @@
 """The encoder as an ONNX graph, straight from the weights.
 
 The runtime sends texts of one length in a run, so there is no mask and no padding. What onnxruntime
-runs fastest on a CPU decided the operators (benchmarks/graph_choices.py): its own
+runs fastest on a CPU decided the operators (docs/int8.md has what was tried): its own
 MultiHeadAttention, and the standard Gelu, Add and LayerNormalization. Products are written with
 QuantizeLinear and DequantizeLinear, which onnxruntime turns into one integer kernel each, and which
 other engines read as well.
@@ -55,6 +55,7 @@ class QuantizedProduct:
         scale: a step of the input.
         zero_point: the uint8 that stands for 0.
         weights: one matrix, or those of queries, keys and values.
+        biases: (outputs,) float32 for each of `weights`.
         outlier_weight: (outliers, outputs) float32, of the last input channels, which are so large
             that they would make the step coarse; their rows in `weights` are zeros. (LLM.int8():
             Dettmers and others 2022, arXiv 2208.07339.)
@@ -64,6 +65,7 @@ class QuantizedProduct:
     scale: np.float32
     zero_point: np.uint8
     weights: tuple[Int8Weights | Int4Weights, ...]
+    biases: tuple[Vector, ...]
     outlier_weight: Matrix | None = None
 
     @property
@@ -253,14 +255,14 @@ class _EncoderWriter:
         return [
             graph.add(
                 "Gemm",
-                [restored, *self._integer_operands(f"{name}{number}", product.scale, form, part)],
+                [restored, *self._integer_operands(f"{name}{number}", product.scale, form, bias)],
                 f"{name}{number}",
             )
-            for number, (form, part) in enumerate(zip(product.weights, parts, strict=True))
+            for number, (form, bias) in enumerate(zip(product.weights, product.biases, strict=True))
         ]
 
     def _integer_operands(
-        self, name: str, scale: np.float32, form: Int8Weights | Int4Weights, part: Linear
+        self, name: str, scale: np.float32, form: Int8Weights | Int4Weights, bias: Vector
     ) -> list[str]:
         """Weight and bias behind DequantizeLinear.
 
@@ -284,17 +286,17 @@ class _EncoderWriter:
             axis=1,
         )
         steps = form.scales * scale
-        bias = graph.add(
+        wide_bias = graph.add(
             "DequantizeLinear",
             [
-                graph.constant(f"{name}.bias_values", np.rint(part.bias / steps).astype(np.int32)),
+                graph.constant(f"{name}.bias_values", np.rint(bias / steps).astype(np.int32)),
                 graph.constant(f"{name}.bias_scales", steps),
                 graph.constant(f"zeros_int32_{len(steps)}", np.zeros_like(steps, np.int32)),
             ],
             f"{name}.bias",
             axis=0,
         )
-        return [weight, bias]
+        return [weight, wide_bias]
 
     def _int4_weights(self, name: str, form: Int4Weights) -> str:
         """Nodes over constants alone: onnxruntime computes the int8 values when it loads."""

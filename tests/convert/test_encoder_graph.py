@@ -105,7 +105,12 @@ def quantized_plan(weights: EncoderWeights, precision: str, work: Path) -> Encod
             forms.append(form)
         zero_point = np.uint8(round(-low / scale))
         products[key] = QuantizedProduct(
-            smoothing, scale, zero_point, tuple(forms), left if outliers else None
+            smoothing=smoothing,
+            scale=scale,
+            zero_point=zero_point,
+            weights=tuple(forms),
+            biases=tuple(part.bias for part in parts),
+            outlier_weight=left if outliers else None,
         )
     words = {"int8": Int8Rows, "int4": Int4Rows}[precision].of(weights.words)
     return EncoderPlan(words, Int8Rows.of(weights.positions), products)
