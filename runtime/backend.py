@@ -12,7 +12,8 @@ TokenStates = NDArray[np.float32]
 #: A call that is alone gets the other cores only from so many tokens on. With fewer, waking their
 #: threads at every operator costs what they save. Milliseconds on one and on two threads: int8 in
 #: onnxruntime 1.84 and 1.81 at 16 tokens, 5.6 and 4.9 at 64, 30.6 and 21.7 at 256; q8_0 in
-#: llama.cpp 5.6 and 8.3 at 16, 18.2 and 14.3 at 64, 83 and 47 at 256.
+#: llama.cpp 5.6 and 8.3 at 16, 18.2 and 14.3 at 64, 83 and 47 at 256
+#: (benchmarks/thread_choices.py).
 WORTH_ALL_THREADS = 32
 
 

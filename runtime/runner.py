@@ -26,12 +26,11 @@ class Runner:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self._cores = Turns(backend.parallel_runs)
-        self._helpers: ThreadPoolExecutor | None = None
-        if backend.parallel_runs > 1:
-            # Threads start with the first groups that need them.
-            self._helpers = ThreadPoolExecutor(
-                backend.parallel_runs - 1, thread_name_prefix="ondol-run"
-            )
+        # Threads start with the first groups that need them; an engine for one run at a time never
+        # starts the one that the executor must be allowed.
+        self._helpers = ThreadPoolExecutor(
+            max(1, backend.parallel_runs - 1), thread_name_prefix="ondol-run"
+        )
 
     def run(self, ids: Sequence[Sequence[int]], sink: Sink, *, max_texts: int) -> None:
         """Hand the token states of every text to `sink`.
@@ -75,10 +74,13 @@ class Runner:
                 stopped.set()
                 raise
 
-        helpers = self._start_helpers(work, min(len(groups), backend.parallel_runs) - 1)
+        helpers: list[Future[None]] = []
         try:
+            for _ in range(backend.parallel_runs - 1):
+                helpers.append(self._start(work))
             work()
         finally:
+            # Also if Ctrl-C came while helpers were being started.
             stopped.set()
             # A helper that another call keeps busy has not begun here; it need not.
             wait([helper for helper in helpers if not helper.cancel()])
@@ -86,16 +88,13 @@ class Runner:
             if not helper.cancelled():
                 helper.result()
 
-    def _start_helpers(self, work: Callable[[], None], count: int) -> list[Future[None]]:
-        if self._helpers is None:
-            return []
+    def _start(self, work: Callable[[], None]) -> Future[None]:
         try:
-            return [self._helpers.submit(work) for _ in range(count)]
+            return self._helpers.submit(work)
         except RuntimeError as error:
             raise ClosedError("the model was closed; open it again") from error
 
     def close(self) -> None:
         """Let the runs that have begun end, free the engine and end the helpers."""
-        if self._helpers is not None:
-            self._helpers.shutdown(wait=False)
+        self._helpers.shutdown(wait=False)
         self.backend.close()

@@ -75,16 +75,7 @@ def test_the_answer_is_the_processors() -> None:
         assert products_are_exact()
 
 
-@pytest.mark.parametrize(
-    "variant",
-    [
-        "onnx-fp32",
-        pytest.param(
-            "onnx-int8",
-            marks=pytest.mark.xfail(reason="onnxruntime refuses zero points that products share"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("variant", ["onnx-fp32", "onnx-int8"])
 def test_unsigned_weights_give_the_same_bits(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:

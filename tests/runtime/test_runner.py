@@ -1,5 +1,6 @@
 """Groups of texts on several cores: every text once, errors, Ctrl-C, close, many callers."""
 
+import gc
 import os
 import signal
 import threading
@@ -174,22 +175,31 @@ def test_closing_ends_a_running_call() -> None:
         runner.run(IDS, Collected(), max_texts=1)
 
 
+def interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_leaves_nothing_running() -> None:
+    # An interrupt that meets the end of a thread of an earlier test would be lost there (Python
+    # drops what a weak reference's callback raises).
+    gc.collect()
+    time.sleep(0.1)
     backend = CountingBackend()
     runner = Runner(backend)
-    # A shell may have started this process with the signal ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
-    timer.start()
+    # As Ctrl-C does it, but without a thread or process of the test's own.
+    previous = signal.signal(signal.SIGALRM, interrupt)
     try:
-        with pytest.raises(KeyboardInterrupt):
-            runner.run(IDS * 1000, Collected(), max_texts=1)
+        for after in (0.001, 0.02, 0.05, 0.06, 0.07, 0.1):
+            signal.setitimer(signal.ITIMER_REAL, after)
+            with pytest.raises(KeyboardInterrupt):
+                runner.run(IDS * 1000, Collected(), max_texts=1)
+            calls = len(backend.calls)
+            time.sleep(0.02)
+            # A helper that was just being started may end its first run.
+            assert len(backend.calls) - calls <= 1
     finally:
-        signal.signal(signal.SIGINT, before)
-    calls = len(backend.calls)
-    time.sleep(0.02)
-    assert len(backend.calls) == calls
+        signal.signal(signal.SIGALRM, previous)
     sink = Collected()
     runner.run(IDS, sink, max_texts=1)
     assert sorted(sink.found) == EXPECTED
