@@ -112,7 +112,13 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     root = tmp_path_factory.mktemp("tiny")
     checkpoint = _write_checkpoint(root / "checkpoint")
-    variants = (Variant.ONNX_FP32, Variant.ONNX_INT8, Variant.GGUF_F32, Variant.GGUF_F16)
+    variants = (
+        Variant.ONNX_FP32,
+        Variant.ONNX_INT8,
+        Variant.ONNX_INT4,
+        Variant.GGUF_F32,
+        Variant.GGUF_F16,
+    )
     build(BuildOptions(str(checkpoint), root / "bundle", prune=None, variants=variants))
     return root / "bundle"
 

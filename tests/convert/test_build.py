@@ -60,7 +60,7 @@ def test_vectors_are_those_of_sentence_transformers(
 def test_what_a_bundle_holds(tiny_bundle: Path) -> None:
     manifest = Manifest.read(tiny_bundle)
     names = [record.name.value for record in manifest.variants]
-    assert names == ["onnx-fp32", "onnx-int8", "gguf-f32", "gguf-f16"]
+    assert names == ["onnx-fp32", "onnx-int8", "onnx-int4", "gguf-f32", "gguf-f16"]
     held = {path.relative_to(tiny_bundle).as_posix() for path in tiny_bundle.rglob("*.*")}
     recorded = {record.path for record in manifest.variants}
     assert held == recorded | {

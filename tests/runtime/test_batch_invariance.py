@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ondol.manifest import Manifest
 from ondol.runtime.embedder import Embedder
 
-VARIANTS = ["onnx-fp32", "onnx-int8", "gguf-f32", "gguf-f16"]
+VARIANTS = ["onnx-fp32", "onnx-int8", "onnx-int4", "gguf-f32", "gguf-f16"]
 
 
 @pytest.fixture(scope="module", params=VARIANTS)

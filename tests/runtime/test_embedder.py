@@ -28,7 +28,7 @@ from ondol.runtime.reports import TruncationWarning
 from ondol.runtime.similarity import rowwise_cosine
 from ondol.variants import Variant
 
-VARIANTS = ["onnx-fp32", "onnx-int8", "gguf-f32", "gguf-f16"]
+VARIANTS = ["onnx-fp32", "onnx-int8", "onnx-int4", "gguf-f32", "gguf-f16"]
 
 TEXTS = ["한국 a", "", "b", "ab 한국 한국 a b", "어 한", "한국 a", "жж 국"]
 
@@ -125,7 +125,7 @@ def test_the_default_variant_is_the_fastest_installed(
     with Embedder(tiny_bundle) as embedder:
         assert embedder.variant == "onnx-int8"
     manifest = Manifest.read(tiny_bundle)
-    gguf = replace(manifest, variants=manifest.variants[2:])
+    gguf = replace(manifest, variants=manifest.variants[3:])
     assert choose_variant(gguf) is Variant.GGUF_F16
     monkeypatch.setattr("ondol.runtime.engines.find_spec", lambda name: None)
     assert choose_variant(manifest) is Variant.ONNX_INT8

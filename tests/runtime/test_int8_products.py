@@ -75,7 +75,7 @@ def test_the_answer_is_the_processors() -> None:
         assert products_are_exact()
 
 
-@pytest.mark.parametrize("variant", ["onnx-fp32", "onnx-int8"])
+@pytest.mark.parametrize("variant", ["onnx-fp32", "onnx-int8", "onnx-int4"])
 def test_unsigned_weights_give_the_same_bits(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:
