@@ -60,7 +60,8 @@ def test_every_length_up_to_the_longest(make_tokenizer: MakeTokenizer, max_token
         any(length < other <= 2 * length for other in lengths) for length in lengths - {max_tokens}
     )
     counts = [sum(len(ids) == length for ids in sequences) for length in sorted(lengths)]
-    assert counts == sorted(counts, reverse=True), "many short ones, few long ones"
+    assert counts[0] == 1, "the empty text, once"
+    assert counts[1:] == sorted(counts[1:], reverse=True), "many short ones, few long ones"
     assert counts[-1] >= 4
 
 
@@ -68,7 +69,8 @@ def test_the_same_every_time(make_tokenizer: MakeTokenizer) -> None:
     first = calibration_sequences(make_tokenizer(24), PROMPTS, 24)
     assert calibration_sequences(make_tokenizer(24), PROMPTS, 24) == first
     longest = [tuple(ids) for ids in first if len(ids) == 24]
-    assert len(set(longest)) == len(longest) > 20
+    # Two may begin with the same line, of which 24 tokens are a part.
+    assert len(set(longest)) > 0.9 * len(longest) > 20
 
 
 def test_no_text_that_variants_are_measured_on(make_tokenizer: MakeTokenizer) -> None:
@@ -92,7 +94,7 @@ def test_prompts_stand_before_the_texts_in_turn(make_tokenizer: MakeTokenizer) -
     with_prompts = calibration_sequences(tokenizer, PROMPTS, 24)
     longest = [ids for ids in with_prompts if len(ids) == 24]
     for number, ids in enumerate(longest):
-        opening = openings[number % 2]
+        opening = openings[number // 3 % 2]  # each prompt with each pool of lines
         assert ids[1 : 1 + len(opening)] == opening
     without = [ids for ids in calibration_sequences(tokenizer, [], 24) if len(ids) == 24]
     assert len(without) == len(longest)

@@ -129,6 +129,9 @@ def test_smoothing_leaves_the_product(
     monkeypatch.setattr(quantization_plan, name, watched)
     monkeypatch.setattr(quantization_plan, "_TARGET_MEAN", -1.0)
     monkeypatch.setattr(quantization_plan, "_TARGET_SMALLEST", -1.0)
+    quantizer.__dict__.pop("_int8_products", None)  # made once; another test may have asked
+    monkeypatch.setattr(quantization_plan, "_INT4_TARGET_MEAN", -1.0)
+    monkeypatch.setattr(quantization_plan, "_INT4_TARGET_SMALLEST", -1.0)
     encoder = getattr(quantizer, precision)()
     smoothed = set()
     for key in KEYS:
@@ -360,8 +363,13 @@ def test_a_bias_on_an_output_without_weights(random_encoder: RandomEncoder, tmp_
     assert encoder.judged_smallest > 0.99
 
 
-def test_variants_of_a_checkpoint(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+def test_variants_of_a_checkpoint(
+    make_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the checkpoint to files that the runtime opens, and what the manifest gets to say."""
+    # Random weights suffer so much from 4 bits that every product would get 8.
+    monkeypatch.setattr(quantization_plan, "_INT4_TARGET_MEAN", -1.0)
+    monkeypatch.setattr(quantization_plan, "_INT4_TARGET_SMALLEST", -1.0)
     checkpoint = Checkpoint(make_checkpoint(hidden_size=64, extra_rows=0))
     (tmp_path / "work").mkdir()
     exporter = Exporter(checkpoint, "tiny", [], tmp_path / "work")
