@@ -101,6 +101,20 @@ def write_encoder(
     _EncoderWriter(weights, plan, product_inputs).write(path)
 
 
+def parts_of(weights: EncoderWeights, key: ProductKey) -> tuple[Linear, ...]:
+    """The matrices that a product's input is multiplied by: three for QKV, else one."""
+    layer = weights.layers[key[0]]
+    match key[1]:
+        case Kind.QKV:
+            return layer.query, layer.key, layer.value
+        case Kind.OUTPUT:
+            return (layer.output,)
+        case Kind.UP:
+            return (layer.up,)
+        case Kind.DOWN:
+            return (layer.down,)
+
+
 def product_input(key: ProductKey) -> str:
     """Name of the value that goes into a product."""
     return f"layer{key[0]}.{key[1].value}.input"
@@ -197,11 +211,8 @@ class _EncoderWriter:
     def _layer(self, index: int, layer: LayerWeights, states: str, shape: str) -> str:
         graph, name = self._graph, f"layer{index}"
         heads = []
-        projections = (layer.query, layer.key, layer.value)
         for part, product in zip(
-            ("query", "key", "value"),
-            self._product((index, Kind.QKV), states, projections),
-            strict=True,
+            ("query", "key", "value"), self._product((index, Kind.QKV), states), strict=True
         ):
             heads.append(graph.add("Reshape", [product, shape], f"{name}.{part}"))
         attention = graph.add(
@@ -212,19 +223,20 @@ class _EncoderWriter:
             num_heads=self._weights.heads,
         )
         flat = self._flat(attention, f"{name}.attention")
-        (output,) = self._product((index, Kind.OUTPUT), flat, (layer.output,))
+        (output,) = self._product((index, Kind.OUTPUT), flat)
         total = graph.add("Add", [states, output], f"{name}.attention_sum")
         states = self._norm(total, layer.attention_norm, f"{name}.attention_norm")
-        (wide,) = self._product((index, Kind.UP), states, (layer.up,))
+        (wide,) = self._product((index, Kind.UP), states)
         active = graph.add("Gelu", [wide], f"{name}.gelu")
-        (narrow,) = self._product((index, Kind.DOWN), active, (layer.down,))
+        (narrow,) = self._product((index, Kind.DOWN), active)
         residual = self._outliers((index, Kind.DOWN), active, states)
         total = graph.add("Add", [residual, narrow], f"{name}.sum")
         return self._norm(total, layer.output_norm, f"{name}.norm")
 
-    def _product(self, key: ProductKey, source: str, parts: tuple[Linear, ...]) -> list[str]:
-        """`source @ weight + bias` for each of `parts`."""
+    def _product(self, key: ProductKey, source: str) -> list[str]:
+        """`source @ weight + bias` for each of the product's parts."""
         graph = self._graph
+        parts = parts_of(self._weights, key)
         name = f"layer{key[0]}.{key[1].value}"
         if self._product_inputs:
             graph.add("Identity", [source], product_input(key))

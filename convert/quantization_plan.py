@@ -25,9 +25,10 @@ from ondol.convert.encoder_graph import (
     Kind,
     ProductKey,
     QuantizedProduct,
+    parts_of,
     write_encoder,
 )
-from ondol.convert.encoder_weights import EncoderWeights, Linear
+from ondol.convert.encoder_weights import EncoderWeights
 from ondol.convert.integers import INT8_MAX, Int4Rows, Int8Rows, Matrix, Vector
 from ondol.convert.rounding import round_int4, round_int8
 from ondol.runtime.int8_products import make_products_exact
@@ -147,10 +148,11 @@ class Quantizer:
 
         Raises ConversionError for sizes that are no multiple of a block.
         """
+        words = Int4Rows.of(self._weights.words)
         return self._to_target(
             self._products("int4"),
             self._int8_products,
-            Int4Rows.of(self._weights.words),
+            words,
             "int4",
             (_INT4_TARGET_MEAN, _INT4_TARGET_SMALLEST),
         )
@@ -222,7 +224,7 @@ class Quantizer:
 
     def _product(self, key: ProductKey, precision: str) -> QuantizedProduct:
         statistics = self._statistics[key]
-        parts = _parts(self._weights, key)
+        parts = parts_of(self._weights, key)
         strength = None if key[1] is Kind.OUTPUT else self._strengths[key[1]]  # folded already
         factors = self._factors(key, strength)
         outliers = self._outliers.get(key, 0)
@@ -278,7 +280,7 @@ class Quantizer:
         if strength is None:
             return np.ones(len(statistics.low), dtype=np.float32)
         largest = np.maximum(np.abs(statistics.low), np.abs(statistics.high))
-        weight = np.concatenate([part.weight for part in _parts(self._weights, key)], axis=1)
+        weight = np.concatenate([part.weight for part in parts_of(self._weights, key)], axis=1)
         largest_weight = np.abs(weight).max(axis=1)
         # Channels that are never used, or whose weights are zeros, must not become infinite.
         largest = np.maximum(largest, largest.max() * 1e-4 or 1)
@@ -303,7 +305,7 @@ class Quantizer:
     def _product_error(self, key: ProductKey, factors: Vector) -> float:
         """Squared error of a product with plainly rounded integers, as a share of its square."""
         statistics = self._statistics[key]
-        weight = np.concatenate([part.weight for part in _parts(self._weights, key)], axis=1)
+        weight = np.concatenate([part.weight for part in parts_of(self._weights, key)], axis=1)
         exact = statistics.sample @ weight
         step = _input_step(statistics.low * factors, statistics.high * factors)
         source = _through_uint8(statistics.sample * factors, *step)
@@ -316,7 +318,7 @@ class Quantizer:
 
     def _enough_outliers(self, key: ProductKey) -> int:
         statistics = self._statistics[key]
-        (part,) = _parts(self._weights, key)
+        (part,) = parts_of(self._weights, key)
         errors = {}
         for count in (count for count in _OUTLIERS if count < len(part.weight)):
             used = slice(0, len(part.weight) - count)
@@ -369,19 +371,6 @@ def _outliers_last(
             old.low[order], old.high[order], old.gram[np.ix_(order, order)], old.sample[:, order]
         )
     return replace(weights, layers=tuple(layers)), sorted_statistics
-
-
-def _parts(weights: EncoderWeights, key: ProductKey) -> tuple[Linear, ...]:
-    layer = weights.layers[key[0]]
-    match key[1]:
-        case Kind.QKV:
-            return layer.query, layer.key, layer.value
-        case Kind.OUTPUT:
-            return (layer.output,)
-        case Kind.UP:
-            return (layer.up,)
-        case Kind.DOWN:
-            return (layer.down,)
 
 
 def _input_step(low: Vector, high: Vector) -> tuple[np.float32, np.uint8]:

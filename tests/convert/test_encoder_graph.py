@@ -17,8 +17,8 @@ from ondol.checkpoint import Checkpoint
 from ondol.convert.encoder_graph import (
     EncoderPlan,
     Kind,
-    ProductKey,
     QuantizedProduct,
+    parts_of,
     product_input,
     write_encoder,
 )
@@ -58,16 +58,6 @@ def states_of(session: onnxruntime.InferenceSession, ids: NDArray[np.int64]) -> 
     named = {item.name: feeds[item.name] for item in session.get_inputs()}
     (states,) = session.run(["last_hidden_state"], named)
     return states
-
-
-def parts_of(weights: EncoderWeights, key: ProductKey) -> tuple[Linear, ...]:
-    layer = weights.layers[key[0]]
-    return {
-        Kind.QKV: (layer.query, layer.key, layer.value),
-        Kind.OUTPUT: (layer.output,),
-        Kind.UP: (layer.up,),
-        Kind.DOWN: (layer.down,),
-    }[key[1]]
 
 
 def observed(weights: EncoderWeights, path: Path) -> Mapping[str, NDArray[np.float32]]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 import ondol.convert.quantization_plan as quantization_plan
 from ondol.checkpoint import Checkpoint
 from ondol.convert.calibration import calibration_sequences, observe
-from ondol.convert.encoder_graph import EncoderPlan, Kind, ProductKey, write_encoder
-from ondol.convert.encoder_weights import EncoderWeights, Linear
+from ondol.convert.encoder_graph import EncoderPlan, Kind, parts_of, write_encoder
+from ondol.convert.encoder_weights import EncoderWeights
 from ondol.convert.export import Exporter
 from ondol.convert.integers import Int4Rows, Int4Weights, Int8Rows, Int8Weights
 from ondol.convert.quantization_plan import QuantizedEncoder, Quantizer
@@ -41,16 +41,6 @@ def mean_of(states: NDArray[np.float32]) -> NDArray[np.float32]:
 def random_texts(seed: int, count: int) -> list[list[int]]:
     rng = np.random.default_rng(seed)
     return [rng.integers(0, 40, rng.integers(2, 25)).tolist() for _ in range(count)]
-
-
-def parts_of(weights: EncoderWeights, key: ProductKey) -> tuple[Linear, ...]:
-    layer = weights.layers[key[0]]
-    return {
-        Kind.QKV: (layer.query, layer.key, layer.value),
-        Kind.OUTPUT: (layer.output,),
-        Kind.UP: (layer.up,),
-        Kind.DOWN: (layer.down,),
-    }[key[1]]
 
 
 def states_of(path: Path, ids: list[int]) -> NDArray[np.float32]:
