@@ -1,7 +1,7 @@
 """The planner: every text exactly once, within its limits, longest first."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ondol.runtime.schedule import plan, windows
@@ -64,6 +64,8 @@ def test_groups_are_as_full_as_the_budget_allows() -> None:
     assert [len(group) for group in groups] == [4, 4, 2]
 
 
+@example(texts=5, length=2, parallel=3)
+@example(texts=13, length=2, parallel=8)
 @given(texts=st.integers(1, 40), length=st.integers(2, 40), parallel=st.integers(1, 8))
 def test_few_texts_are_spread_over_the_runs_there_can_be_at_once(
     texts: int, length: int, parallel: int
