@@ -7,7 +7,8 @@ QuantizeLinear and DequantizeLinear, which onnxruntime turns into one integer ke
 other engines read as well.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -57,8 +58,9 @@ class QuantizedProduct:
         weights: one matrix, or those of queries, keys and values.
         biases: (outputs,) float32 for each of `weights`.
         outlier_weight: (outliers, outputs) float32, of the last input channels, which are so large
-            that they would make the step coarse; their rows in `weights` are zeros. (LLM.int8():
-            Dettmers and others 2022, arXiv 2208.07339.)
+            that they would make the step coarse; their rows in `weights` are zeros. Only DOWN has
+            them, a multiple of BLOCK if the weights have 4 bits. (LLM.int8(): Dettmers and others
+            2022, arXiv 2208.07339.)
     """
 
     smoothing: Vector | None
@@ -226,21 +228,44 @@ class _EncoderWriter:
         (output,) = self._product((index, Kind.OUTPUT), flat)
         total = graph.add("Add", [states, output], f"{name}.attention_sum")
         states = self._norm(total, layer.attention_norm, f"{name}.attention_norm")
-        (wide,) = self._product((index, Kind.UP), states)
-        active = graph.add("Gelu", [wide], f"{name}.gelu")
+        active, *loud = self._after_gelu(index, states)
         (narrow,) = self._product((index, Kind.DOWN), active)
-        residual = self._outliers((index, Kind.DOWN), active, states)
+        residual = self._outliers((index, Kind.DOWN), loud, states)
         total = graph.add("Add", [residual, narrow], f"{name}.sum")
         return self._norm(total, layer.output_norm, f"{name}.norm")
 
-    def _product(self, key: ProductKey, source: str) -> list[str]:
-        """`source @ weight + bias` for each of the product's parts."""
+    def _after_gelu(self, index: int, states: str) -> list[str]:
+        """The channels that go into DOWN's integers and, if it has any, its outliers.
+
+        Two products make them, where one and a Slice of its result would do: so the first result
+        has one reader, and an engine can round it to bytes before it is written to memory.
+        """
+        graph, name = self._graph, f"layer{index}"
+        key = (index, Kind.DOWN)
+        inner = len(self._weights.layers[index].up.bias)
+        product = self._plan.products.get(key)
+        outliers = product.outliers if product is not None else 0
+        ends = (inner - outliers, inner) if outliers else (inner,)
+        active = [
+            graph.add("Gelu", [wide], f"{name}.gelu{number}")
+            for number, wide in enumerate(self._product((index, Kind.UP), states, ends))
+        ]
+        if self._product_inputs:
+            self._put_out(key, graph.add("Concat", active, f"{name}.gelu", axis=1), inner)
+        return active
+
+    def _product(self, key: ProductKey, source: str, ends: Sequence[int] = ()) -> list[str]:
+        """`source @ weight + bias` for each of the product's parts.
+
+        ends: cut a product of one part before these output channels, the last of them the end.
+        """
         graph = self._graph
         parts = parts_of(self._weights, key)
         name = f"layer{key[0]}.{key[1].value}"
-        if self._product_inputs:
-            graph.add("Identity", [source], product_input(key))
-            graph.output(product_input(key), np.float32, ["all_tokens", len(parts[0].weight)])
+        if self._product_inputs and key[1] is not Kind.DOWN:
+            self._put_out(key, source, len(parts[0].weight))
+        cuts = [slice(start, end) for start, end in zip((0, *ends), ends, strict=False)]
+        cuts = cuts or [slice(None)]
         product = self._plan.products.get(key)
         if product is None:
             return [
@@ -248,12 +273,12 @@ class _EncoderWriter:
                     "Gemm",
                     [
                         source,
-                        graph.constant(f"{name}{number}.weight", part.weight),
-                        graph.constant(f"{name}{number}.bias", part.bias),
+                        graph.constant(f"{name}{number}.weight", part.weight[:, cut]),
+                        graph.constant(f"{name}{number}.bias", part.bias[cut]),
                     ],
                     f"{name}{number}",
                 )
-                for number, part in enumerate(parts)
+                for number, (part, cut) in enumerate(itertools.product(parts, cuts))
             ]
         if product.smoothing is not None:
             smoothing = graph.constant(f"{name}.smoothing", product.smoothing)
@@ -264,13 +289,21 @@ class _EncoderWriter:
         ]
         quantized = graph.add("QuantizeLinear", [source, *scaling], f"{name}.quantized")
         restored = graph.add("DequantizeLinear", [quantized, *scaling], f"{name}.restored")
+        inputs = len(parts[0].weight) - product.outliers
+        forms = [form.first_inputs(inputs) for form in product.weights]
+        whole = zip(forms, product.biases, strict=True)
         return [
             graph.add(
                 "Gemm",
-                [restored, *self._integer_operands(f"{name}{number}", product.scale, form, bias)],
+                [
+                    restored,
+                    *self._integer_operands(
+                        f"{name}{number}", product.scale, form.outputs(cut), bias[cut]
+                    ),
+                ],
                 f"{name}{number}",
             )
-            for number, (form, bias) in enumerate(zip(product.weights, product.biases, strict=True))
+            for number, ((form, bias), cut) in enumerate(itertools.product(whole, cuts))
         ]
 
     def _integer_operands(
@@ -328,27 +361,19 @@ class _EncoderWriter:
         shape = graph.constant(f"inputs{inputs}_outputs{outputs}", np.array([inputs, outputs]))
         return graph.add("Reshape", [narrow, shape], f"{name}.values")
 
-    def _outliers(self, key: ProductKey, source: str, residual: str) -> str:
-        """`residual` and the share of the product that the outlier channels have."""
+    def _outliers(self, key: ProductKey, source: Sequence[str], residual: str) -> str:
+        """`residual` and the share of the product that the outlier channels have, if any."""
         product = self._plan.products.get(key)
         if product is None or product.outlier_weight is None:
             return residual
         graph, name = self._graph, f"layer{key[0]}.{key[1].value}"
-        inputs = len(product.weights[0].values)
-        first = inputs - product.outliers
-        channels = graph.add(
-            "Slice",
-            [
-                source,
-                graph.constant(f"{name}.first_outlier", np.array([first])),
-                graph.constant(f"{name}.inputs", np.array([inputs])),
-                graph.constant("last_axis", np.array([1])),
-            ],
-            f"{name}.outliers",
-        )
         weight = graph.constant(f"{name}.outlier_weight", product.outlier_weight)
         # The sum is part of the product: no further pass over the states.
-        return graph.add("Gemm", [channels, weight, residual], f"{name}.outliers_and_residual")
+        return graph.add("Gemm", [*source, weight, residual], f"{name}.outliers_and_residual")
+
+    def _put_out(self, key: ProductKey, source: str, inputs: int) -> None:
+        self._graph.add("Identity", [source], product_input(key))
+        self._graph.output(product_input(key), np.float32, ["all_tokens", inputs])
 
     def _norm(self, states: str, norm: Norm, name: str) -> str:
         graph = self._graph

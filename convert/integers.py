@@ -37,6 +37,14 @@ class Int8Weights:
         """(inputs, outputs) float32."""
         return self.values.astype(np.float32) * self.scales
 
+    def first_inputs(self, count: int) -> "Int8Weights":
+        """Without the rows of later inputs."""
+        return Int8Weights(self.values[:count], self.scales)
+
+    def outputs(self, outputs: slice) -> "Int8Weights":
+        """The columns of some output channels."""
+        return Int8Weights(self.values[:, outputs], self.scales[outputs])
+
 
 @dataclass(frozen=True)
 class Int4Weights:
@@ -64,6 +72,16 @@ class Int4Weights:
     def to_float(self) -> Matrix:
         """(inputs, outputs) float32."""
         return self.to_int8().to_float()
+
+    def first_inputs(self, count: int) -> "Int4Weights":
+        """Without the rows of later inputs; `count` is a multiple of BLOCK."""
+        return Int4Weights(self.values[:count], self.multipliers[: count // BLOCK], self.scales)
+
+    def outputs(self, outputs: slice) -> "Int4Weights":
+        """The columns of some output channels."""
+        return Int4Weights(
+            self.values[:, outputs], self.multipliers[:, outputs], self.scales[outputs]
+        )
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ondol.convert.encoder_graph import (
     write_encoder,
 )
 from ondol.convert.encoder_weights import EncoderWeights
-from ondol.convert.integers import INT8_MAX, Int4Rows, Int8Rows, Matrix, Vector
+from ondol.convert.integers import BLOCK, INT8_MAX, Int4Rows, Int8Rows, Matrix, Vector
 from ondol.convert.rounding import round_int4, round_int8
 from ondol.runtime.int8_products import make_products_exact
 
@@ -37,9 +37,9 @@ from ondol.runtime.int8_products import make_products_exact
 _STRENGTHS = (None, 0.5, 0.6, 0.7, 0.8)
 #: A strength has to take this share off the error to be worth its pass.
 _WORTH_A_PASS = 0.1
-#: Numbers of float32 channels tried for the product after Gelu. onnxruntime's float kernels work
-#: in steps of 4 and more.
-_OUTLIERS = (0, 4, 8, 16, 32)
+#: Numbers of float32 channels tried for the product after Gelu: whole blocks, as the rest of its
+#: inputs may have 4-bit weights.
+_OUTLIERS = (0, BLOCK)
 #: The smallest number is taken whose error is at most this many times that of the largest.
 _OUTLIERS_ENOUGH = 1.25
 #: On the judged text the whole plan has to reach this mean and this smallest cosine.

@@ -31,7 +31,7 @@ MakeCheckpoint = Callable[..., Path]
 RandomEncoder = Callable[..., EncoderWeights]
 
 KEYS = [(layer, kind) for layer in (0, 1) for kind in Kind]
-LOUD = 8  # channels after Gelu that are far larger than the others
+LOUD = 32  # channels after Gelu that are far larger than the others
 
 
 def mean_of(states: NDArray[np.float32]) -> NDArray[np.float32]:
