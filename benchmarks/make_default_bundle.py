@@ -6,14 +6,18 @@
 
 It holds one quantized variant per engine and a small vocabulary, so that a clone of the repository
 stays small. The model card gets the quality of each variant and of the whole checkpoint in float32,
-measured by benchmarks/quality.py.
+measured as benchmarks/quality does.
 """
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
-from quality import Quality, load, measure
+from quality.cache import vectors_of
+from quality.comparison import Scores, compare
+from quality.models import Bundle, CheckpointDirectory, NamedModel
+from quality.sets import distinct_texts, read_sets
 
 from ondol.convert.build import BuildOptions, build
 from ondol.variants import Variant
@@ -49,11 +53,22 @@ and on Cranfield:
 """
 
 
-def row(name: str, quality: Quality) -> str:
+def row(name: str, scores: Scores) -> str:
     return (
-        f"| {name} | {quality.korsts:.2f} | {quality.stsb:.2f} "
-        f"| {quality.korquad:.4f} | {quality.cranfield:.4f} |"
+        f"| {name} | {100 * scores['korsts']['spearman'].value:.2f} "
+        f"| {100 * scores['stsb']['spearman'].value:.2f} "
+        f"| {scores['korquad']['ndcg_at_10'].value:.4f} "
+        f"| {scores['cranfield']['ndcg_at_10'].value:.4f} |"
     )
+
+
+def measured_rows(models: list[NamedModel], folder: Path) -> list[str]:
+    """A row of the model card's table for each model."""
+    sets = read_sets(folder)
+    texts = distinct_texts(sets)
+    with tempfile.TemporaryDirectory() as cache:
+        vectors = ((model.name, vectors_of(model, texts, Path(cache))) for model in models)
+        return [row(name, scores) for name, scores in compare(sets, vectors)]
 
 
 def main() -> None:
@@ -75,10 +90,14 @@ def main() -> None:
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     if size > LIMIT:
         sys.exit(f"the bundle has {size:,} bytes, more than {LIMIT:,}; lower ROWS")
-    rows = [row("whole vocabulary, float32", measure(load(str(options.standin)), options.eval))]
-    for record in report.manifest.variants:
-        encode = load(f"{options.out}:{record.name}")
-        rows.append(row(f"`{record.name}`, {ROWS:,} rows", measure(encode, options.eval)))
+    models = [
+        NamedModel("whole vocabulary, float32", CheckpointDirectory(options.standin)),
+        *(
+            NamedModel(f"`{record.name}`, {ROWS:,} rows", Bundle(options.out, record.name))
+            for record in report.manifest.variants
+        ),
+    ]
+    rows = measured_rows(models, options.eval)
     card = options.out / "README.md"
     card.write_text(card.read_text("utf-8") + ABOUT + "\n".join(rows) + "\n", encoding="utf-8")
     print(f"{options.out}: {size:,} bytes")

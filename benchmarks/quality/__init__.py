@@ -1,0 +1,1 @@
+"""Similarity and retrieval quality of any encoder, with intervals for every difference."""
