@@ -1,49 +1,51 @@
-"""Strings to vectors: seconds for many texts, ondol and its peers.
+"""Strings to vectors: seconds for many texts, against the bars of the issue "Fast and faithful".
 
     python benchmarks/end_to_end.py BUNDLE PEERS --eval ../shared/eval
 
 BUNDLE and PEERS are made of one checkpoint (twelve_layers.py, `ondol build`, make_peers.py). The
 texts are questions and paragraphs of KorQuAD with E5's prompts, in one call of each engine's own
-`encode` or `embed`, tokenizing and pooling included. The peers: sentence-transformers with PyTorch,
-with its dynamic int8 file in onnxruntime, and with its static int8 file in OpenVINO, all at its
-default batch of 32; and, for every gguf variant, llama-cpp-python's `Llama.embed` on the same file
-with n_batch 512, as it is by default and with flash attention.
+`encode` or `embed`, tokenizing and pooling included. The peers are those that the issue names:
+sentence-transformers with PyTorch, with its dynamic int8 file in onnxruntime, and with its static
+int8 file in OpenVINO; and, for every gguf variant, llama-cpp-python's `Llama.embed` on the same
+file, as it is by default and with flash attention. compare.py has all peers, and more than time.
 
 Every engine runs in a process of its own, with the same number of threads for the model and for
-tokenizing; they take turns, round after round, so that a busy moment of the machine hits all alike.
-The median is reported, and the ratios are held against the bars of the issue "Fast and faithful".
+tokenizing; all stay open and take turns, round after round, so that a busy moment of the machine
+hits all alike. The median is reported, and the ratios are held against the bars.
 
 The share of the int8 peak counts two operations for each encoder matrix parameter and token that is
 not padding. The products of attention are left out, and int8_peak.py measures the peak in the same
 run.
-
-Needs the environment that benchmarks/peers.txt describes.
 """
 
 import argparse
-import functools
-import logging
 import multiprocessing
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from enum import Enum
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bars import passed
 from int8_peak import int8_peak
 from latency import mixed_texts
 from numpy.typing import NDArray
-from peers import ONNX_INT8, OPENVINO_INT8, load_peer, openvino_options, passed, versions
+from peers import (
+    llama_embed,
+    ondol_variants,
+    sentence_transformers_onnx,
+    sentence_transformers_openvino,
+    sentence_transformers_torch,
+)
+from peers.contender import Contender
+from peers.process import PeerProcess
+from peers.registry import peer_contenders
 from record import median, write_record
 
-from ondol import Embedder
-from ondol.errors import InputError, OndolError
+from ondol.errors import OndolError
 from ondol.manifest import Manifest
 from ondol.runtime.cores import physical_cores
 from ondol.runtime.similarity import rowwise_cosine
@@ -53,188 +55,80 @@ from ondol.variants import Variant
 #: Seconds between turns, for threads that spin after their last work.
 PAUSE = 0.5
 
-TORCH, ONNX, OPENVINO = (
-    "sentence-transformers, torch",
-    "sentence-transformers, onnx int8",
-    "sentence-transformers, openvino int8",
-)
+TORCH = sentence_transformers_torch.NAME
 
 #: Of the issue: how many times faster ondol's onnx-int8 must be, and its gguf variants.
-ONNX_BARS = ((ONNX, 1.5), (TORCH, 3.0), (OPENVINO, 1.25))
+ONNX_BARS = (
+    (sentence_transformers_onnx.NAME_INT8, 1.5),
+    (TORCH, 3.0),
+    (sentence_transformers_openvino.NAME_INT8, 1.25),
+)
 LLAMA_BAR = 1.3
 
-#: Takes texts and returns (texts, dim) float32, L2 norm 1.
-Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
-
-class Kind(Enum):
-    """Who runs the model."""
-
-    ONDOL = "ondol"
-    TORCH = "torch"
-    ONNX = "onnx"
-    OPENVINO = "openvino"
-    LLAMA = "llama"
-    LLAMA_FLASH = "llama-flash"
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What to open in a process.
-
-    Attributes:
-        source: the bundle, the directory of make_peers.py, or the GGUF file.
-        variant: of the bundle, if kind is ONDOL.
-    """
-
-    name: str
-    kind: Kind
-    source: Path
-    threads: int
-    variant: str = ""
-
-
-def engines(
-    bundle: Path, manifest: Manifest, peers: Path, variants: Sequence[Variant], threads: int
-) -> list[Engine]:
-    """ondol's variants, sentence-transformers' backends, llama.cpp on the bundle's GGUF files.
-
-    Raises InputError if a peer's file is missing: sentence-transformers would export another one.
-    """
-    for name in (ONNX_INT8, OPENVINO_INT8):
-        if not (peers / name).is_file():
-            raise InputError(f"{peers / name} is missing; make_peers.py writes it")
-    result = [
-        Engine(f"ondol {variant}", Kind.ONDOL, bundle, threads, variant.value)
-        for variant in variants
-    ]
-    result += [
-        Engine(TORCH, Kind.TORCH, peers, threads),
-        Engine(ONNX, Kind.ONNX, peers, threads),
-        Engine(OPENVINO, Kind.OPENVINO, peers, threads),
-    ]
+def contenders(
+    bundle: Path, manifest: Manifest, peers: Path, variants: Sequence[Variant]
+) -> list[Contender]:
+    """ondol's variants, the peers of ONNX_BARS, llama.cpp on the bundle's GGUF files."""
+    files = {variant.value: manifest.variant(variant).path for variant in variants}
+    result = ondol_variants.contenders(bundle, manifest.tokenizer.path, files.items())
+    named = [name for name, _ in ONNX_BARS]
+    result += [contender for contender in peer_contenders(peers) if contender.name in named]
     for variant in variants:
         if variant.format == "gguf":
-            path = bundle / manifest.variant(variant).path
-            result += [
-                Engine(name, kind, path, threads)
-                for name, kind in zip(
-                    llama_names(variant), (Kind.LLAMA, Kind.LLAMA_FLASH), strict=True
-                )
-            ]
+            result += llama_embed.contenders(bundle / files[variant.value], variant.value)
     return result
 
 
-def llama_names(variant: Variant) -> tuple[str, str]:
-    """Of llama.cpp's own runs of a GGUF file: as it is by default, and with flash attention."""
-    name = f"llama-cpp-python {variant}"
-    return name, f"{name}, flash attention"
-
-
-@functools.cache
-def opened(engine: Engine) -> Encode:
-    """The engine, in this process. Raises MissingPeerError, and what the engine raises."""
-    match engine.kind:
-        case Kind.ONDOL:
-            return Embedder(engine.source, variant=engine.variant, threads=engine.threads).encode
-        case Kind.LLAMA | Kind.LLAMA_FLASH:
-            return _llama(engine)
-        case _:
-            return _sentence_transformer(engine)
-
-
-def _sentence_transformer(engine: Engine) -> Encode:
-    options: dict[str, Any] = {}
-    match engine.kind:
-        case Kind.TORCH:
-            load_peer("torch").set_num_threads(engine.threads)
-        case Kind.ONNX:
-            session = load_peer("onnxruntime").SessionOptions()
-            session.intra_op_num_threads = engine.threads
-            options = {
-                "file_name": ONNX_INT8,
-                "provider": "CPUExecutionProvider",
-                "session_options": session,
-            }
-        case Kind.OPENVINO:
-            options = {"file_name": OPENVINO_INT8, "ov_config": openvino_options(engine.threads)}
-    transformer = load_peer("sentence_transformers")
-    logging.disable(logging.WARNING)
-    model = transformer.SentenceTransformer(
-        str(engine.source), device="cpu", backend=engine.kind.value, model_kwargs=options
-    )
-    return functools.partial(model.encode, show_progress_bar=False)
-
-
-def _llama(engine: Engine) -> Encode:
-    model = load_peer("llama_cpp").Llama(
-        str(engine.source),
-        embedding=True,
-        n_ctx=512,
-        n_batch=512,
-        n_ubatch=512,
-        n_threads=engine.threads,
-        n_threads_batch=engine.threads,
-        flash_attn=engine.kind is Kind.LLAMA_FLASH,
-        verbose=False,
-    )
-    return lambda texts: np.array(model.embed(list(texts), normalize=True), dtype=np.float32)
-
-
-def timed(engine: Engine, texts: Sequence[str]) -> tuple[float, NDArray[np.float32]]:
-    """Seconds and vectors, in the engine's process."""
-    encode = opened(engine)
-    start = time.perf_counter()
-    vectors = encode(texts)
-    return time.perf_counter() - start, vectors
-
-
 def measure(
-    contenders: Sequence[Engine], texts: Sequence[str], rounds: int, operations: float
-) -> tuple[list[dict[str, Any]], float]:
-    """One record per engine, and the int8 peak.
+    wanted: Sequence[Contender],
+    peers: Path,
+    texts: Sequence[str],
+    rounds: int,
+    threads: int,
+    operations: float,
+) -> tuple[list[dict[str, Any]], dict[str, str | None], float]:
+    """One record per engine, versions of their packages, and the int8 peak.
 
-    operations: of one pass over the texts. Raises OndolError, or what a peer raises.
+    operations: of one pass over the texts. Raises PeerError.
     """
-    threads = contenders[0].threads
-    # tokenizers' own threads; children inherit it. Without the second name it keeps to one thread
-    # in a process that it takes for a forked one.
-    os.environ |= {"RAYON_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "true"}
-    spawn = multiprocessing.get_context("spawn")
-    pools = [ProcessPoolExecutor(1, mp_context=spawn) for _ in (*contenders, "peak")]
-    seconds: dict[str, list[float]] = {engine.name: [] for engine in contenders}
+    seconds: dict[str, list[float]] = {contender.name: [] for contender in wanted}
     vectors: dict[str, NDArray[np.float32]] = {}
+    versions: dict[str, str | None] = {}
     peak = 0.0
-    try:
-        for engine, pool in zip(contenders, pools, strict=False):
-            print(f"opening {engine.name}", file=sys.stderr)
-            pool.submit(timed, engine, texts[::8]).result()
+    with ExitStack() as stack:
+        spawn = multiprocessing.get_context("spawn")
+        pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn))
+        processes: dict[str, PeerProcess] = {}
+        for contender in wanted:
+            print(f"opening {contender.name}", file=sys.stderr)
+            process = stack.enter_context(PeerProcess(contender, peers, threads))
+            process.load()
+            process.seconds(texts[::8])
+            processes[contender.name] = process
+            versions |= process.describe().versions
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
-            for engine, pool in zip(contenders, pools, strict=False):
+            for name, process in processes.items():
                 time.sleep(PAUSE)
-                spent, vectors[engine.name] = pool.submit(timed, engine, texts).result()
-                seconds[engine.name].append(spent)
+                spent, vectors[name] = process.encode(texts)
+                seconds[name].append(spent)
             time.sleep(PAUSE)
-            peak = max(peak, pools[-1].submit(int8_peak, threads).result())
-    finally:
-        for pool in pools:
-            pool.shutdown(cancel_futures=True)
+            peak = max(peak, pool.submit(int8_peak, threads).result())
     records = []
-    for engine in contenders:
-        taken = median(seconds[engine.name])
+    for name, taken in seconds.items():
         records.append(
             {
-                "name": engine.name,
-                "seconds": round(taken, 3),
-                "fastest_seconds": round(min(seconds[engine.name]), 3),
-                "operations_per_second": round(operations / taken),
+                "name": name,
+                "seconds": round(median(taken), 3),
+                "fastest_seconds": round(min(taken), 3),
+                "operations_per_second": round(operations / median(taken)),
                 "mean_cosine_to_torch": round(
-                    float(rowwise_cosine(vectors[engine.name], vectors[TORCH]).mean()), 5
+                    float(rowwise_cosine(vectors[name], vectors[TORCH]).mean()), 5
                 ),
             }
         )
-    return records, peak
+    return records, versions, peak
 
 
 def bars(records: Sequence[Mapping[str, Any]], variants: Sequence[Variant]) -> list[dict[str, Any]]:
@@ -246,14 +140,14 @@ def bars(records: Sequence[Mapping[str, Any]], variants: Sequence[Variant]) -> l
         if variant is Variant.ONNX_INT8:
             wanted += [(variant, peer, least) for peer, least in ONNX_BARS]
         elif variant.format == "gguf":
-            wanted += [(variant, name, LLAMA_BAR) for name in llama_names(variant)]
+            wanted += [(variant, name, LLAMA_BAR) for name in llama_embed.names(variant.value)]
     return [
         {
             "variant": variant.value,
             "against": peer,
             "at_least": least,
-            "ratio": round(seconds[peer] / seconds[f"ondol {variant}"], 3),
-            "fastest_ratio": round(fastest[peer] / fastest[f"ondol {variant}"], 3),
+            "ratio": round(seconds[peer] / seconds[ondol_variants.name(variant.value)], 3),
+            "fastest_ratio": round(fastest[peer] / fastest[ondol_variants.name(variant.value)], 3),
         }
         for variant, peer, least in wanted
     ]
@@ -303,9 +197,7 @@ def main() -> int:
         manifest = Manifest.read(arguments.bundle)
         shape = manifest.architecture
         variants = [Variant.parse(name) for name in arguments.variants]
-        contenders = engines(
-            arguments.bundle, manifest, arguments.peers, variants, arguments.threads
-        )
+        wanted = contenders(arguments.bundle, manifest, arguments.peers, variants)
         texts = mixed_texts(arguments.eval, arguments.questions, arguments.paragraphs)
         tokenizer = TextTokenizer(
             arguments.bundle / manifest.tokenizer.path, max_tokens=shape.max_tokens
@@ -314,8 +206,15 @@ def main() -> int:
         parameters = (
             shape.layers * shape.hidden_size * (4 * shape.hidden_size + 2 * shape.intermediate_size)
         )
-        records, peak = measure(contenders, texts, arguments.rounds, 2 * parameters * tokens)
-    except (OndolError, OSError, BrokenProcessPool) as error:
+        records, versions, peak = measure(
+            wanted,
+            arguments.peers,
+            texts,
+            arguments.rounds,
+            arguments.threads,
+            2 * parameters * tokens,
+        )
+    except (OndolError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     results = {
@@ -326,7 +225,7 @@ def main() -> int:
         "texts": len(texts),
         "tokens": tokens,
         "peak_operations_per_second": round(peak * 1e9),
-        "versions": versions(),
+        "versions": versions,
         "engines": records,
         "bars": bars(records, variants),
     }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime
-from peers import load_peer
+from peers.in_process import load_peer
 
 #: Rows of activations, and the two sides of a weight matrix.
 SIZES = ((256, 384, 1536), (512, 1536, 384), (1024, 1536, 1536), (2048, 1536, 1536))

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from peers import passed
+from bars import passed
 from record import write_record
 from startup import run
 

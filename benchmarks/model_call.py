@@ -11,7 +11,8 @@ falls asleep, and one run that is not timed wakes the pool whose turn it is. The
 fastest of all timed runs are reported, and the ratio of medians is held against the bars of the
 issue "Fast and faithful".
 
-Needs the environment that benchmarks/peers.txt describes.
+Runs in the environment `sentence-transformers` of PEERS:
+`PEERS/environments/sentence-transformers/bin/python benchmarks/model_call.py BUNDLE PEERS`.
 """
 
 import argparse
@@ -23,18 +24,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from bars import passed
 from numpy.typing import NDArray
-from peers import (
-    ONNX_FLOAT,
-    ONNX_FUSED_INT8,
-    ONNX_INT8,
-    OPENVINO_FLOAT,
-    OPENVINO_INT8,
-    load_peer,
-    openvino_options,
-    passed,
-    versions,
-)
+from peers import sentence_transformers_onnx, sentence_transformers_openvino
+from peers.in_process import load_peer
+from peers.sentence_transformers_openvino import openvino_options
+from peers.versions import versions
 from record import median, write_record
 
 from ondol.errors import InputError, OndolError
@@ -62,6 +57,17 @@ BARS = (
     (DYNAMIC, (4, 512), 0.76),
     ((STATIC,), (1, 64), 1.00),
     ((STATIC,), (32, 64), 1.00),
+)
+
+#: Besides those that every record states with its machine.
+_PACKAGES = (
+    "nncf",
+    "openvino",
+    "optimum-intel",
+    "optimum-onnx",
+    "sentence-transformers",
+    "torch",
+    "transformers",
 )
 
 #: Takes ids, (texts, tokens) int64, and returns a call that runs the model on them.
@@ -114,16 +120,20 @@ def _feeds(names: Sequence[str], ids: NDArray[np.int64]) -> dict[str, NDArray[np
 
 def engines(bundle: Path, manifest: Manifest, peers: Path, threads: int) -> dict[str, Engine]:
     """ondol's files first."""
+    onnx = peers / sentence_transformers_onnx.FOLDER
+    openvino = peers / sentence_transformers_openvino.FOLDER
     return {
         **{
             f"ondol {variant.value}": onnx_engine(bundle / manifest.variant(variant).path, threads)
             for variant in (Variant.ONNX_INT8, Variant.ONNX_FP32)
         },
-        "optimum dynamic int8": onnx_engine(peers / ONNX_INT8, threads),
-        "fused dynamic int8": onnx_engine(peers / ONNX_FUSED_INT8, threads),
-        "optimum float": onnx_engine(peers / ONNX_FLOAT, threads),
-        "OpenVINO static int8": openvino_engine(peers / OPENVINO_INT8, threads),
-        "OpenVINO float": openvino_engine(peers / OPENVINO_FLOAT, threads),
+        "optimum dynamic int8": onnx_engine(onnx / sentence_transformers_onnx.INT8, threads),
+        "fused dynamic int8": onnx_engine(onnx / sentence_transformers_onnx.FUSED_INT8, threads),
+        "optimum float": onnx_engine(onnx / sentence_transformers_onnx.FLOAT, threads),
+        "OpenVINO static int8": openvino_engine(
+            openvino / sentence_transformers_openvino.INT8, threads
+        ),
+        "OpenVINO float": openvino_engine(openvino / sentence_transformers_openvino.FLOAT, threads),
     }
 
 
@@ -245,7 +255,7 @@ def main() -> int:
             "threads": arguments.threads,
             "layers": manifest.architecture.layers,
             "rows": manifest.vocabulary.rows,
-            "versions": versions(),
+            "versions": versions(_PACKAGES),
             "engines": records,
             "bars": found,
         }
