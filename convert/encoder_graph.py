@@ -202,10 +202,13 @@ class _EncoderWriter:
     def _unpacked(self, packed: str, name: str, axis: int) -> str:
         """The float32 values of what pack_int4 packed."""
         graph = self._graph
-        low_bits = graph.constant("low_bits", np.uint8(15))
+        low_bits = graph.constant("low_bits", np.uint8(0x0F))
+        high_bits = graph.constant("high_bits", np.uint8(0xF0))
         four = graph.constant("four", np.uint8(4))
         low = graph.add("BitwiseAnd", [packed, low_bits], f"{name}.low")
-        high = graph.add("BitShift", [packed, four], f"{name}.high", direction="RIGHT")
+        # OpenVINO divides where it should shift, and rounds: the low bits must be gone before.
+        upper = graph.add("BitwiseAnd", [packed, high_bits], f"{name}.upper")
+        high = graph.add("BitShift", [upper, four], f"{name}.high", direction="RIGHT")
         both = graph.add("Concat", [low, high], f"{name}.unsigned", axis=axis)
         wide = graph.add("Cast", [both], f"{name}.unsigned_wide", to=_FLOAT)
         return graph.add("Sub", [wide, graph.constant("eight", np.float32(8))], f"{name}.signed")

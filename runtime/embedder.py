@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ondol.engine import Engine
 from ondol.errors import ClosedError, InputError, SelfTestError
 from ondol.manifest import Manifest
 from ondol.runtime.backend import TokenStates
@@ -67,6 +68,9 @@ class Embedder:
     Args:
         bundle: directory of a bundle; None takes the one inside the package.
         variant: name of the variant; None takes the fastest one whose engine is installed.
+        engine: "onnxruntime", "openvino" (the same ONNX files; faster on processors with VNNI, its
+            vectors within rounding of the other's) or "llama.cpp"; None takes onnxruntime for ONNX
+            and llama.cpp for GGUF.
         threads: the cores that all calls together keep busy; None takes every physical one.
         check: "full", "quick" or "off"; see `ondol.runtime.checks.Check`.
         normalize: Unicode normal form ("NFC" or "NFKC") applied to every text first. None, the
@@ -76,8 +80,10 @@ class Embedder:
     Raises:
         BundleError: the bundle is missing, damaged, mixed, or fails its self-test.
         VariantError: no such variant, or the bundle does not hold it.
-        MissingDependencyError: the variant's engine is not installed.
-        InputError: an argument is not one of the values above.
+        MissingDependencyError: the engine is not installed.
+        EngineError: the engine cannot run the variant on this processor.
+        InputError: an argument is not one of the values above, or the engine does not read the
+            variant's format.
     """
 
     def __init__(
@@ -85,12 +91,13 @@ class Embedder:
         bundle: str | os.PathLike[str] | None = None,
         *,
         variant: str | None = None,
+        engine: str | None = None,
         threads: int | None = None,
         check: str = "full",
         normalize: NormalForm | None = None,
     ) -> None:
         path = Path(bundle) if bundle is not None else default_bundle()
-        self._load(path, Manifest.read(path), variant, threads, check, normalize)
+        self._load(path, Manifest.read(path), variant, engine, threads, check, normalize)
 
     @classmethod
     def of_unfinished(
@@ -101,7 +108,7 @@ class Embedder:
         A build writes its manifest last, so that one that is killed leaves nothing that loads.
         """
         embedder = cls.__new__(cls)
-        embedder._load(directory, manifest, variant.value, None, check, None)
+        embedder._load(directory, manifest, variant.value, None, None, check, None)
         return embedder
 
     def _load(
@@ -109,6 +116,7 @@ class Embedder:
         path: Path,
         manifest: Manifest,
         variant: str | None,
+        engine: str | None,
         threads: int | None,
         check: str,
         normalize: NormalForm | None,
@@ -118,8 +126,10 @@ class Embedder:
         wanted_check = Check.parse(check)
         self.path = path
         self.manifest = manifest
-        chosen = Variant.parse(variant) if variant is not None else choose_variant(manifest)
+        named = Engine.parse(engine) if engine is not None else None
+        chosen = Variant.parse(variant) if variant is not None else choose_variant(manifest, named)
         self._record = manifest.variant(chosen)
+        self._engine = named or Engine.of(chosen)
         self.threads = threads or physical_cores()
         self._normal_form = normalize
         check_files(self.path, self.manifest, self._record, wanted_check)
@@ -145,6 +155,11 @@ class Embedder:
     def variant(self) -> str:
         """Name of the variant in use."""
         return self._record.name.value
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine in use."""
+        return self._engine.value
 
     @property
     def dimension(self) -> int:
@@ -312,6 +327,7 @@ class Embedder:
         # A spawned process loads the bundle itself; what was checked here is not checked again.
         options = {
             "variant": self.variant,
+            "engine": self.engine,
             "threads": self.threads,
             "check": Check.OFF.value,
             "normalize": self._normal_form,
@@ -331,7 +347,9 @@ class Embedder:
         return self.prompts[prompt_name]
 
     def _open(self) -> Runner:
-        return Runner(open_backend(self.path, self.manifest, self._record, threads=self.threads))
+        return Runner(
+            open_backend(self.path, self.manifest, self._record, self._engine, threads=self.threads)
+        )
 
     def _current_runner(self) -> Runner:
         """The engine of this process: threads do not survive a fork, so a child opens its own."""
@@ -366,8 +384,8 @@ class Embedder:
         worst = int(cosines.argmin())
         if not cosines[worst] >= self._record.parity.floor:
             raise SelfTestError(
-                f"{self.variant} gives cosine {cosines[worst]:.6f} to the stored vector of "
-                f"reference text {worst} ({texts[worst][:40]!r}); its floor is "
+                f"{self.variant} in {self.engine} gives cosine {cosines[worst]:.6f} to the stored "
+                f"vector of reference text {worst} ({texts[worst][:40]!r}); its floor is "
                 f"{self._record.parity.floor}. This engine or processor computes something else "
                 "than the build measured: try another variant, or another version of the engine"
             )

@@ -4,23 +4,37 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ondol.errors import ManifestError, VariantError
+from ondol.engine import Engine
+from ondol.errors import InputError, ManifestError, VariantError
 from ondol.manifest import Manifest, VariantRecord
 from ondol.runtime.backend import Backend
 from ondol.variants import FASTEST_FIRST, Variant
 
 
 def installed(variant: Variant) -> bool:
-    """Whether the engine of `variant` can be imported."""
-    return variant.format == "onnx" or find_spec("llama_cpp") is not None
+    """Whether the engine that `variant` has by default can be imported."""
+    engine = Engine.of(variant)
+    # onnxruntime always is: ondol depends on it.
+    return engine is Engine.ONNXRUNTIME or find_spec(engine.module) is not None
 
 
-def choose_variant(manifest: Manifest) -> Variant:
-    """The fastest variant of the bundle whose engine is installed. Raises VariantError if none."""
+def choose_variant(manifest: Manifest, engine: Engine | None = None) -> Variant:
+    """The fastest variant of the bundle whose engine is installed.
+
+    engine: take only variants that this one runs, installed or not.
+
+    Raises VariantError if there is none.
+    """
     held = {record.name for record in manifest.variants}
     for variant in FASTEST_FIRST:
-        if variant in held and installed(variant):
+        usable = installed(variant) if engine is None else engine.runs(variant)
+        if variant in held and usable:
             return variant
+    if engine is not None:
+        raise VariantError(
+            f"the bundle holds no variant that {engine} runs; it has "
+            + ", ".join(record.name.value for record in manifest.variants)
+        )
     raise VariantError(
         "the bundle holds only GGUF variants, which need llama-cpp-python: "
         "pip install 'ondol[gguf]'"
@@ -28,29 +42,45 @@ def choose_variant(manifest: Manifest) -> Variant:
 
 
 def open_backend(
-    bundle: Path, manifest: Manifest, record: VariantRecord, *, threads: int
+    bundle: Path, manifest: Manifest, record: VariantRecord, engine: Engine, *, threads: int
 ) -> Backend:
     """Load one variant's file into its engine.
 
     Raises BundleError if the engine refuses the file, MissingDependencyError if it is not
-    installed, ManifestError if the record lacks what the engine has to know.
+    installed, ManifestError if the record lacks what the engine has to know, InputError if the
+    engine does not read the variant's format, EngineError if it cannot run it on this processor.
     """
-    path = bundle / record.path
-    if record.name.format == "onnx":
-        # Imported here, so that a GGUF user does not pay for onnxruntime, nor the other way round.
-        from ondol.runtime.onnx_backend import OnnxBackend
-
-        return OnnxBackend(
-            path, threads=threads, max_batch_tokens=_setting(record, "max_batch_tokens", int)
+    if not engine.runs(record.name):
+        raise InputError(
+            f"the engine {engine} does not run {record.name}; {Engine.of(record.name)} does"
         )
-    from ondol.runtime.llama_backend import LlamaBackend
+    path = bundle / record.path
+    # Imported here, so that the user of one engine does not pay for the others.
+    match engine:
+        case Engine.ONNXRUNTIME:
+            from ondol.runtime.onnx_backend import OnnxBackend
 
-    return LlamaBackend(
-        path,
-        threads=threads,
-        max_tokens=manifest.architecture.max_tokens,
-        flash_attention=_setting(record, "flash_attention", bool),
-    )
+            return OnnxBackend(
+                path, threads=threads, max_batch_tokens=_setting(record, "max_batch_tokens", int)
+            )
+        case Engine.OPENVINO:
+            from ondol.runtime.openvino_backend import OpenVinoBackend
+
+            return OpenVinoBackend(
+                path,
+                threads=threads,
+                max_batch_tokens=_setting(record, "max_batch_tokens", int),
+                exact=record.name is Variant.ONNX_FP32,
+            )
+        case Engine.LLAMA_CPP:
+            from ondol.runtime.llama_backend import LlamaBackend
+
+            return LlamaBackend(
+                path,
+                threads=threads,
+                max_tokens=manifest.architecture.max_tokens,
+                flash_attention=_setting(record, "flash_attention", bool),
+            )
 
 
 def _setting(record: VariantRecord, name: str, kind: type) -> Any:

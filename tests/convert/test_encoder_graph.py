@@ -233,7 +233,7 @@ def test_each_product_becomes_one_integer_kernel(
     assert {kind: kinds[kind] for kind in wanted} == wanted
     # What unpacks 4 bits is left for the rows of the word embedding alone, which differ per text.
     unpacking = {"BitwiseAnd", "BitShift", "Sub"}
-    assert sum(kinds[kind] for kind in unpacking) == (3 if precision == "int4" else 0)
+    assert sum(kinds[kind] for kind in unpacking) == (4 if precision == "int4" else 0)
     layers = [node for node in nodes if any("layer" in value for value in node.output)]
     assert not {node.op_type for node in layers} & {*unpacking, "Cast", "Concat"}
     # The states are scaled in float before a product's input is rounded.

@@ -9,18 +9,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ondol.engine import Engine
 from ondol.manifest import Manifest
 from ondol.runtime.embedder import Embedder
+from ondol.variants import Variant
 
 VARIANTS = ["onnx-fp32", "onnx-int8", "onnx-int4", "gguf-f32", "gguf-f16"]
+#: Every variant in its engine, and the ONNX ones in OpenVINO.
+RUNS = [(v, Engine.of(Variant.parse(v)).value) for v in VARIANTS]
+RUNS += [(v, "openvino") for v in VARIANTS[:3]]
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=RUNS, ids=" in ".join)
 def embedders(request: pytest.FixtureRequest, tiny_bundle: Path) -> Iterator[list[Embedder]]:
     """The same variant with 1, 2 and 3 threads."""
+    variant, engine = request.param
     with ExitStack() as stack:
         yield [
-            stack.enter_context(Embedder(tiny_bundle, variant=request.param, threads=threads))
+            stack.enter_context(
+                Embedder(tiny_bundle, variant=variant, engine=engine, threads=threads)
+            )
             for threads in (1, 2, 3)
         ]
 
@@ -43,18 +51,18 @@ def test_alone_and_together(embedders: list[Embedder], texts: list[str], batch_s
         assert backwards[::-1].tobytes() == alone.tobytes()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "engine"), RUNS)
 @pytest.mark.parametrize("threads", [2, 3])
 def test_a_run_on_all_threads_gives_the_same_bits(
-    tiny_bundle: Path, variant: str, threads: int, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Path, variant: str, engine: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A text of the tiny model is too short for several threads otherwise.
-    for engine in ("onnx", "llama"):
-        monkeypatch.setattr(f"ondol.runtime.{engine}_backend.WORTH_ALL_THREADS", 1)
+    for name in ("onnx", "openvino", "llama"):
+        monkeypatch.setattr(f"ondol.runtime.{name}_backend.WORTH_ALL_THREADS", 1)
     texts = ["한국 a", "", "ab 한국 한국 a b" * 3, "어 한"]
-    with Embedder(tiny_bundle, variant=variant, threads=1) as one:
+    with Embedder(tiny_bundle, variant=variant, engine=engine, threads=1) as one:
         expected = one.encode(texts)
-    with Embedder(tiny_bundle, variant=variant, threads=threads) as several:
+    with Embedder(tiny_bundle, variant=variant, engine=engine, threads=threads) as several:
         for _ in range(3):
             alone = np.stack([several.encode(text) for text in texts])
             assert alone.tobytes() == expected.tobytes()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ondol.engine import Engine
 from ondol.errors import (
     BundleNotFoundError,
     ClosedError,
@@ -29,13 +30,17 @@ from ondol.runtime.similarity import rowwise_cosine
 from ondol.variants import Variant
 
 VARIANTS = ["onnx-fp32", "onnx-int8", "onnx-int4", "gguf-f32", "gguf-f16"]
+#: Every variant in its engine, and the ONNX ones in OpenVINO.
+RUNS = [(v, Engine.of(Variant.parse(v)).value) for v in VARIANTS]
+RUNS += [(v, "openvino") for v in VARIANTS[:3]]
 
 TEXTS = ["한국 a", "", "b", "ab 한국 한국 a b", "어 한", "한국 a", "жж 국"]
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=RUNS, ids=" in ".join)
 def embedder(request: pytest.FixtureRequest, tiny_bundle: Path) -> Iterator[Embedder]:
-    with Embedder(tiny_bundle, variant=request.param, threads=2) as embedder:
+    variant, engine = request.param
+    with Embedder(tiny_bundle, variant=variant, engine=engine, threads=2) as embedder:
         yield embedder
 
 

@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from ondol.errors import VariantError
+from ondol.engine import Engine
+from ondol.errors import InputError, VariantError
 from ondol.variants import Variant
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def variant_name(text: str) -> Variant:
     try:
         return Variant.parse(text)
     except VariantError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def engine_name(text: str) -> Engine:
+    """An argparse type. Raises ArgumentTypeError with the list of names."""
+    try:
+        return Engine.parse(text)
+    except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
@@ -72,11 +81,23 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="variant of the bundle, for instance onnx-int8 (default: the fastest one whose "
         "engine is installed)",
     )
+    add_engine_option(parser)
     parser.add_argument(
         "--threads",
         metavar="N",
         type=positive_int,
         help="threads of the engine (default: one per physical core)",
+    )
+
+
+def add_engine_option(parser: argparse.ArgumentParser) -> None:
+    """--engine."""
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        type=engine_name,
+        help="onnxruntime, openvino or llama.cpp (default: onnxruntime for ONNX, llama.cpp for "
+        "GGUF)",
     )
 
 
@@ -87,6 +108,7 @@ def open_model(args: argparse.Namespace) -> "Embedder":
     return Embedder(
         args.model,
         variant=args.variant.value if args.variant else None,
+        engine=args.engine.value if args.engine else None,
         threads=args.threads,
         normalize=getattr(args, "normalize", None),
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ondol.cli.options import new_parser, positive_int, variant_name
+from ondol.cli.options import add_engine_option, new_parser, positive_int, variant_name
 from ondol.cli.table import emit, format_table
+from ondol.engine import Engine
 from ondol.errors import MissingDependencyError, OndolError
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ the vectors of all reference texts against the PyTorch vectors stored with them.
 
 A variant fails if it does not load or if its smallest cosine is below its floor; then the exit
 code is 3. A variant whose engine is not installed is skipped: it counts as no failure, unless
-nothing at all could be verified or --require-all is given.
+nothing at all could be verified or --require-all is given. With --engine the variants that it runs
+are verified in it.
 """
 
 _EXAMPLES = """\
 ondol verify path/to/bundle
 ondol verify path/to/bundle --variant gguf-q8_0
+ondol verify path/to/bundle --engine openvino
 """
 
 #: Exit code for a bundle that was read, but is not right.
@@ -54,6 +57,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         type=variant_name,
         help="verify this variant alone; if its engine is missing, that is an error",
     )
+    add_engine_option(parser)
     parser.add_argument(
         "--require-all",
         action="store_true",
@@ -98,10 +102,13 @@ def run(args: argparse.Namespace) -> int:
     bundle = Path(args.bundle) if args.bundle is not None else default_bundle()
     manifest = Manifest.read(bundle)
     records = [manifest.variant(args.variant)] if args.variant else list(manifest.variants)
+    if args.engine and not args.variant:
+        records = [record for record in records if args.engine.runs(record.name)]
     outcomes = []
     for record in records:
-        print(f"verifying {record.name} …", file=sys.stderr)
-        outcomes.append(verify_variant(bundle, record, threads=args.threads))
+        engine = args.engine or Engine.of(record.name)
+        print(f"verifying {record.name} in {engine} …", file=sys.stderr)
+        outcomes.append(verify_variant(bundle, record, engine, threads=args.threads))
     emit(_table(outcomes))
     for outcome in outcomes:
         if outcome.problem is not None:
@@ -109,13 +116,17 @@ def run(args: argparse.Namespace) -> int:
     return exit_code(outcomes, require_all=args.require_all or args.variant is not None)
 
 
-def verify_variant(bundle: Path, record: "VariantRecord", *, threads: int | None) -> Outcome:
+def verify_variant(
+    bundle: Path, record: "VariantRecord", engine: Engine, *, threads: int | None
+) -> Outcome:
     """Open one variant with every check, and embed all reference texts."""
     from ondol.runtime.embedder import Embedder
     from ondol.runtime.parity import measure_parity
 
     try:
-        with Embedder(bundle, variant=record.name.value, threads=threads) as model:
+        with Embedder(
+            bundle, variant=record.name.value, engine=engine.value, threads=threads
+        ) as model:
             measured = measure_parity(model)
     except MissingDependencyError as error:
         return Outcome(record, None, str(error), skipped=True)

@@ -1,0 +1,171 @@
+"""OpenVINO behind the backend seam: the same ONNX files, faster on some processors."""
+
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ondol.errors import BundleError, ClosedError, EngineError, MissingDependencyError
+from ondol.runtime.backend import WORTH_ALL_THREADS, TokenStates
+from ondol.runtime.openvino_graph import read_encoder, vocab_rows
+
+if TYPE_CHECKING:
+    import openvino
+
+#: Largest values of a row and a column, long and wide enough for any kernel's main loop.
+_ROWS, _INNER, _COLUMNS = 4, 64, 16
+
+
+class OpenVinoBackend:
+    """An ONNX encoder on the CPU, run by OpenVINO. See `ondol.runtime.backend.Backend`.
+
+    Runs go to streams of one thread each, which share the weights. A call that is alone and long
+    enough gets a model compiled for all threads, from the second such call on, as in OnnxBackend.
+
+    Args:
+        threads: of all runs together, and of one that is alone.
+        max_batch_tokens: see Backend.
+        exact: compute in float32 what is not in integers. Otherwise OpenVINO takes bfloat16 where
+            the processor multiplies it (its default), which moves vectors by less than rounding to
+            integers did.
+
+    Raises BundleError if OpenVINO cannot load the file, MissingDependencyError if it is not
+    installed, EngineError if it would clip products of bytes on this processor.
+    """
+
+    equal_lengths = True
+
+    def __init__(self, path: Path, *, threads: int, max_batch_tokens: int, exact: bool) -> None:
+        openvino = _import()
+        if not exact and not products_are_exact():
+            # Its low-precision passes cannot be told to store weights unsigned, as onnxruntime can.
+            raise EngineError(
+                "openvino clips products of unsigned and signed bytes on this processor, which "
+                "has no VNNI; use the engine onnxruntime"
+            )
+        self._core = openvino.Core()
+        self._model = read_encoder(self._core, path)
+        rows = vocab_rows(self._model)
+        if rows is None:
+            raise BundleError(f"{path} has no word embedding; expected a file that ondol built")
+        self._vocab_rows = rows
+        self._hidden_size = int(self._model.output(0).get_partial_shape()[-1].get_length())
+        self._path = path
+        self._threads = threads
+        self._exact = exact
+        self._max_batch_tokens = max_batch_tokens
+        self._lock = threading.Lock()
+        self._narrow: _Requests | None = self._compile(streams=threads)
+        self._wide: _Requests | None = None
+        self._wide_calls = 0
+
+    @property
+    def vocab_rows(self) -> int:
+        return self._vocab_rows
+
+    @property
+    def hidden_size(self) -> int:
+        return self._hidden_size
+
+    @property
+    def max_batch_tokens(self) -> int:
+        return self._max_batch_tokens
+
+    @property
+    def parallel_runs(self) -> int:
+        return self._threads
+
+    def token_states(
+        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
+    ) -> list[TokenStates]:
+        ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
+        requests = self._requests_for(wide=alone and ids.size >= WORTH_ALL_THREADS)
+        try:
+            states = requests.run(ids)
+        except RuntimeError as error:  # what OpenVINO's own exceptions become
+            raise EngineError(f"openvino could not run {ids.shape} tokens: {error}") from error
+        return list(states)  # (texts, tokens, hidden_size), one view per text
+
+    def close(self) -> None:
+        # A run holds its model until it ends.
+        with self._lock:
+            self._narrow = self._wide = None
+
+    def _requests_for(self, *, wide: bool) -> "_Requests":
+        with self._lock:
+            if self._narrow is None:
+                raise ClosedError("the model was closed; open it again")
+            if not wide or self._threads == 1:
+                return self._narrow
+            self._wide_calls += 1
+            if self._wide_calls == 1:
+                return self._narrow
+            if self._wide is None:
+                self._wide = self._compile(streams=1)
+            return self._wide
+
+    def _compile(self, *, streams: int) -> "_Requests":
+        """Raises BundleError if OpenVINO refuses the graph."""
+        options: dict[str, Any] = {
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": streams,
+            # Who shares the machine may move its threads; pinned ones would wait behind another's.
+            "ENABLE_CPU_PINNING": False,
+        }
+        if self._exact:
+            options["INFERENCE_PRECISION_HINT"] = "f32"
+        try:
+            return _Requests(self._core.compile_model(self._model, "CPU", options))
+        except RuntimeError as error:
+            raise BundleError(f"openvino cannot compile {self._path}: {error}") from error
+
+
+class _Requests:
+    """A compiled model with as many of its requests as run at once; each holds its buffers."""
+
+    def __init__(self, model: "openvino.CompiledModel") -> None:
+        self._model = model
+        self._idle: list[openvino.InferRequest] = []
+
+    def run(self, ids: np.ndarray) -> Any:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._model.create_infer_request()
+        result = request.infer([ids])[0]  # a copy: the buffer belongs to the next run
+        self._idle.append(request)
+        return result
+
+
+@cache
+def products_are_exact() -> bool:
+    """Whether OpenVINO's product of uint8 and int8 matrices is right on this processor.
+
+    Its kernels for processors without VNNI add two products in 16 bits (see
+    `ondol.runtime.int8_products`). Raises MissingDependencyError without openvino.
+    """
+    openvino = _import()
+    opset13 = openvino.opset13
+    source = opset13.parameter([_ROWS, _INNER], np.float32)
+    low, high = opset13.constant(np.float32(0)), opset13.constant(np.float32(255))
+    bytes_ = opset13.fake_quantize(source, low, high, low, high, 256)
+    weight = opset13.constant(np.full((_INNER, _COLUMNS), 127, np.int8))
+    scaled = opset13.multiply(opset13.convert(weight, np.float32), opset13.constant(np.float32(1)))
+    product = opset13.matmul(bytes_, scaled, transpose_a=False, transpose_b=False)
+    model = openvino.Model([product], [source], "u8s8")
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = openvino.Core().compile_model(model, "CPU", options)
+    result = compiled([np.full((_ROWS, _INNER), 255, np.float32)])[0]
+    return bool((result == _INNER * 255 * 127).all())
+
+
+def _import() -> Any:
+    try:
+        import openvino
+        import openvino.opset13
+    except ImportError as error:
+        raise MissingDependencyError("the engine openvino", "openvino", "openvino") from error
+    return openvino
