@@ -3,6 +3,7 @@
 import argparse
 
 import ondol
+from ondol.cli.bench import add_parser as add_bench
 from ondol.cli.build import add_parser as add_build
 from ondol.cli.embed import add_parser as add_embed
 from ondol.cli.info import add_parser as add_info
@@ -14,12 +15,12 @@ exit codes:
   0    done (also if the reader of a pipe stopped reading early)
   1    an error, stated on standard error in one line
   2    the command line itself is wrong
-  3    verify: a variant failed, or none could be verified
+  3    verify, bench: a variant failed, or none could be verified or measured
   130  stopped with Ctrl-C
 """
 
 #: In the order of the help.
-_COMMANDS = (add_embed, add_info, add_verify, add_build, add_prune)
+_COMMANDS = (add_embed, add_info, add_verify, add_bench, add_build, add_prune)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,78 @@
+"""A report as one HTML page that needs nothing else: no script, no font, no network."""
+
+from html import escape
+
+from ondol.benchmarks.report_plots import report_plots
+from ondol.benchmarks.results import BenchReport
+from ondol.benchmarks.tables import (
+    Table,
+    latency_table,
+    machine_rows,
+    notes,
+    summary_table,
+    threads_table,
+)
+
+_STYLE = """
+:root{color-scheme:light dark;--back:#fff;--ink:#1c1e21;--faint:#e2e4e8;--quiet:#5f6670}
+@media (prefers-color-scheme:dark){
+:root{--back:#16181c;--ink:#e8eaed;--faint:#33373d;--quiet:#a0a6b0}}
+body{margin:2rem auto;max-width:1080px;padding:0 1rem;background:var(--back);color:var(--ink);
+font:15px/1.5 system-ui,sans-serif}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}
+.wide{overflow-x:auto}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+caption{caption-side:bottom;text-align:left;color:var(--quiet);font-size:.85rem;padding-top:.5rem}
+th,td{padding:.3rem .7rem;border-bottom:1px solid var(--faint);text-align:right;
+white-space:nowrap;vertical-align:top}
+th{font-weight:600;vertical-align:bottom}
+thead th{white-space:normal}
+th:first-child,td:first-child{text-align:left;padding-left:0}
+.facts td,.facts th{text-align:left;white-space:normal}
+.note{border-left:3px solid #d55e00;padding-left:1rem}
+svg{max-width:100%;height:auto}
+"""
+
+
+def report_page(report: BenchReport) -> str:
+    """The whole page, in HTML."""
+    title = f"ondol bench: {report.model['source']}"
+    warnings = "".join(f'<p class="note">{escape(note)}</p>\n' for note in notes(report))
+    facts = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{_fact(name, value)}</td></tr>'
+        for name, value in machine_rows(report).items()
+    )
+    tables = {
+        "Variants": summary_table(report),
+        "Latency": latency_table(report),
+        "Threads": threads_table(report),
+    }
+    plots = "".join(f"<figure>{svg}</figure>\n" for svg in report_plots(report).values())
+    sections = "".join(
+        f"<h2>{name}</h2>\n{_table(table)}\n" for name, table in tables.items() if table.rows
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{escape(title)}</h1>\n"
+        f"{warnings}{sections}<h2>Plots</h2>\n{plots}"
+        f'<h2>Machine</h2>\n<table class="facts">{facts}</table>\n</body>\n</html>\n'
+    )
+
+
+def _fact(name: str, value: str) -> str:
+    return f"<code>{escape(value)}</code>" if name == "command" else escape(value)
+
+
+def _table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n"
+        for row in table.rows
+    )
+    caption = escape(table.caption[:1].upper() + table.caption[1:] + ".")
+    return (
+        f'<div class="wide"><table><caption>{caption}</caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>"
+    )
