@@ -1,0 +1,64 @@
+"""A bundle as an encoder of mteb 2.x."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mteb.abstasks.task_metadata import TaskMetadata
+from mteb.models import ModelMeta
+from mteb.models.abs_encoder import AbsEncoder
+from mteb.models.model_meta import ScoringFunction
+from mteb.types import BatchedInput, PromptType
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from ondol import Embedder
+from ondol.files import sha256_of
+
+
+class BundleEncoder(AbsEncoder):
+    """What mteb.evaluate takes as a model (mteb.models.EncoderProtocol): queries and documents with
+    the bundle's prompts for them, compared by cosine.
+
+    Its revision is a checksum of the bundle's manifest, which holds those of all files: results of
+    a bundle that was built anew are not taken from those of the old one.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.mteb_model_meta = ModelMeta.create_empty(
+            overwrites={
+                "name": f"ondol/{Path(embedder.path).resolve().name}-{embedder.variant}",
+                "revision": sha256_of(embedder.path / "ondol.json")[:16],
+                "max_tokens": embedder.max_tokens,
+                "embed_dim": embedder.dimension,
+                "similarity_fn_name": ScoringFunction.COSINE,
+                "framework": ["ONNX" if embedder.variant.startswith("onnx") else "GGUF"],
+                "use_instructions": bool(embedder.prompts),
+                "open_weights": True,
+            }
+        )
+
+    def encode(
+        self,
+        inputs: "DataLoader[BatchedInput]",
+        *,
+        task_metadata: TaskMetadata,
+        hf_split: str,
+        hf_subset: str,
+        prompt_type: PromptType | None = None,
+        **kwargs: Any,
+    ) -> NDArray[np.float32]:
+        """Vectors of all texts of `inputs`, (texts, dim) float32 with L2 norm 1.
+
+        A text without a role counts as a query: so do the E5 model cards for everything that is not
+        retrieval. Progress is shown unless mteb asks for none.
+        """
+        texts = [text for batch in inputs for text in batch["text"]]
+        encode = (
+            self.embedder.encode_document
+            if prompt_type is PromptType.document
+            else self.embedder.encode_query
+        )
+        shown = kwargs.get("show_progress_bar", True)
+        return encode(texts, normalize_embeddings=True, show_progress_bar=shown)
