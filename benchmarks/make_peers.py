@@ -116,7 +116,8 @@ def run_logged(command: Sequence[str], log: Path, environment: Mapping[str, str]
         done = subprocess.run(
             command,
             cwd=BENCHMARKS,
-            env=environment,
+            # What it printed before it failed comes before why it did.
+            env={**environment, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
