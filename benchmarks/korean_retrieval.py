@@ -117,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
         encoder = BundleEncoder(embedder)
         print(f"prompts: {dict(embedder.prompts) or 'none'}", file=sys.stderr, flush=True)
         outcome = run_tasks(encoder, korean_tasks(options.tasks), options.out)
-    print(report(encoder.mteb_model_meta.name, outcome))
+    print(report(encoder.name, outcome))
     return 1 if outcome.failed else 0
 
 

@@ -37,6 +37,12 @@ class Model(Protocol):
         ...
 
 
+def identity_of(readable: str, *parts: str) -> str:
+    """A name of a directory: `readable` and a hash of everything that may change a vector."""
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return f"{readable}-{digest[:16]}"
+
+
 @dataclass(frozen=True)
 class Bundle:
     """One variant of a bundle, run by ondol.
@@ -59,7 +65,7 @@ class Bundle:
                 f"{PROMPTS}; its scores would say nothing"
             )
         engine = {"onnx": "onnxruntime", "gguf": "llama-cpp-python"}[variant.format]
-        return _identity(
+        return identity_of(
             variant.value,
             manifest.variant(variant).sha256,
             manifest.tokenizer.sha256,
@@ -90,7 +96,7 @@ class CheckpointDirectory:
                 "sentence-transformers saved (no modules.json); name a directory of either kind"
             )
         files = sorted(path for path in self.path.rglob("*") if path.is_file())
-        return _identity(
+        return identity_of(
             "torch",
             *(f"{path.relative_to(self.path)} {sha256_of(path)}" for path in files),
             *_versions("torch", "transformers", "tokenizers", "sentence-transformers"),
@@ -133,11 +139,6 @@ def parse_model(argument: str) -> NamedModel:
     if variant or (Path(path) / "ondol.json").is_file():
         return NamedModel(name, Bundle(Path(path), Variant.parse(variant) if variant else None))
     return NamedModel(name, CheckpointDirectory(Path(path)))
-
-
-def _identity(readable: str, *parts: str) -> str:
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return f"{readable}-{digest[:16]}"
 
 
 def _versions(*packages: str) -> list[str]:

@@ -1,6 +1,5 @@
 """A bundle as an encoder of mteb 2.x."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,11 @@ class BundleEncoder(AbsEncoder):
 
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
+        # mteb wants "organization/model".
+        self.name = f"ondol/{embedder.path.resolve().name}-{embedder.variant}"
         self.mteb_model_meta = ModelMeta.create_empty(
             overwrites={
-                "name": f"ondol/{Path(embedder.path).resolve().name}-{embedder.variant}",
+                "name": self.name,
                 "revision": sha256_of(embedder.path / "ondol.json")[:16],
                 "max_tokens": embedder.max_tokens,
                 "embed_dim": embedder.dimension,

@@ -1,10 +1,10 @@
-"""Similarity and retrieval quality of checkpoints and bundles, on the same sets.
+"""Similarity and retrieval quality of checkpoints, bundles and peers, on the same sets.
 
-    python benchmarks/quality --eval ../shared/eval --cache DIR MODEL... [--json FILE]
+    python benchmarks/quality --eval ../shared/eval --cache DIR MODEL... [--peers DIR] [--json FILE]
 
 MODEL is a checkpoint directory (run by sentence-transformers, float32), a bundle directory, or
 `BUNDLE:VARIANT`, each with or without `NAME=` before it for the table. The first MODEL is what the
-others are compared with.
+others are compared with. --peers adds every peer that benchmarks/make_peers.py made in that folder.
 
 KorSTS and STS-B, test: Spearman's correlation of the cosine with the score. ko-en STS: the Korean
 first and the English second sentence of each pair. KorQuAD and Cranfield: nDCG@10 and recall@10.
@@ -28,6 +28,7 @@ from quality import tables
 from quality.cache import vectors_of
 from quality.comparison import Scores, as_record, compare
 from quality.models import NamedModel, parse_model
+from quality.peer import peer_models
 from quality.sets import EvaluationSet, Vectors, distinct_texts, read_sets
 
 
@@ -41,6 +42,7 @@ def main() -> int:
     parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--eval", type=Path, required=True, help="folder with the sets")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the vectors")
+    parser.add_argument("--peers", type=Path, help="what benchmarks/make_peers.py wrote")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     options = parser.parse_args()
     try:
@@ -52,6 +54,8 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     models = [parse_model(argument) for argument in options.models]
+    if options.peers:
+        models += peer_models(options.peers)
     sets = read_sets(options.eval)
     failed: dict[str, str] = {}
     found: dict[str, Scores] = {}
