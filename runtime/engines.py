@@ -18,23 +18,27 @@ def installed(variant: Variant) -> bool:
     return engine is Engine.ONNXRUNTIME or find_spec(engine.module) is not None
 
 
+def records_for(manifest: Manifest, engine: Engine) -> list[VariantRecord]:
+    """The variants that an engine runs. Raises VariantError if the bundle has none."""
+    records = [record for record in manifest.variants if engine.runs(record.name)]
+    if not records:
+        held = ", ".join(record.name.value for record in manifest.variants)
+        raise VariantError(f"the bundle holds no variant that {engine} runs; it has {held}")
+    return records
+
+
 def choose_variant(manifest: Manifest, engine: Engine | None = None) -> Variant:
-    """The fastest variant of the bundle whose engine is installed.
+    """The fastest variant whose engine is installed, or that `engine` runs, installed or not.
 
-    engine: take only variants that this one runs, installed or not.
-
-    Raises VariantError if there is none.
+    Raises VariantError if the bundle has none.
     """
-    held = {record.name for record in manifest.variants}
+    if engine is None:
+        usable = {record.name for record in manifest.variants if installed(record.name)}
+    else:
+        usable = {record.name for record in records_for(manifest, engine)}
     for variant in FASTEST_FIRST:
-        usable = installed(variant) if engine is None else engine.runs(variant)
-        if variant in held and usable:
+        if variant in usable:
             return variant
-    if engine is not None:
-        raise VariantError(
-            f"the bundle holds no variant that {engine} runs; it has "
-            + ", ".join(record.name.value for record in manifest.variants)
-        )
     raise VariantError(
         "the bundle holds only GGUF variants, which need llama-cpp-python: "
         "pip install 'ondol[gguf]'"

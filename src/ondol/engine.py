@@ -36,5 +36,10 @@ class Engine(Enum):
         """The module that has to be there."""
         return "llama_cpp" if self is Engine.LLAMA_CPP else self.value
 
+    @property
+    def package(self) -> str:
+        """The distribution that brings it."""
+        return "llama-cpp-python" if self is Engine.LLAMA_CPP else self.value
+
     def __str__(self) -> str:
         return self.value

@@ -9,7 +9,7 @@ from typing import Any
 from ondol.runtime.cores import physical_cores
 
 #: Packages whose version can change a vector or a time.
-_PACKAGES = ("numpy", "onnxruntime", "llama-cpp-python", "tokenizers")
+_PACKAGES = ("numpy", "onnxruntime", "openvino", "llama-cpp-python", "tokenizers")
 
 #: Flags of /proc/cpuinfo that decide which int8 and float kernels the engines take.
 _FLAGS = (

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ def test_info_for_people(tiny_bundle: Path, capsys: Any) -> None:
     record = Manifest.read(tiny_bundle).variant(Variant.ONNX_FP32)
     assert "max tokens     24" in lines
     assert "prompts        query 'a ', passage 'b '" in lines
+    (engines,) = (line for line in lines if line.startswith("engines "))
+    assert f"onnxruntime {version('onnxruntime')}, openvino {version('openvino')}" in engines
     (row,) = (line.split() for line in lines if line.startswith("onnx-fp32 "))
     assert row[1] == f"{record.bytes:,}"
     assert row[-1] == "installed"
@@ -89,7 +92,23 @@ def test_verify_passes_on_a_fresh_bundle(tiny_bundle: Path, capsys: Any) -> None
     captured = capsys.readouterr()
     (row,) = (line.split() for line in captured.out.splitlines() if line.startswith("onnx-fp32"))
     assert row[1:4] == ["ok", str(Manifest.read(tiny_bundle).variants[0].parity.texts), "1.000000"]
-    assert captured.err == "verifying onnx-fp32 …\n"
+    assert captured.err == "verifying onnx-fp32 in onnxruntime …\n"
+
+
+def test_the_engine_can_be_named(tiny_bundle: Path, tmp_path: Path, capsys: Any) -> None:
+    model = ["--model", str(tiny_bundle), "--engine", "openvino"]
+    out = tmp_path / "v.npy"
+    assert main(["embed", "한국", *model, "--out", str(out)]) == 0
+    with Embedder(tiny_bundle, engine="openvino") as embedder:
+        assert np.array_equal(np.load(out), embedder.encode_query(["한국"]))
+    assert main(["verify", str(tiny_bundle), "--engine", "openvino"]) == 0
+    assert "verifying onnx-fp32 in openvino …" in capsys.readouterr().err
+    assert main(["verify", str(tiny_bundle), "--engine", "llama.cpp"]) == 1
+    assert "no variant that llama.cpp runs; it has onnx-fp32" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["embed", "a", "--engine", "torch"])
+    assert stopped.value.code == 2
+    assert "unknown engine 'torch'; expected one of: onnxruntime" in capsys.readouterr().err
 
 
 def test_verify_fails_on_another_vector_past_the_self_test(copy: Path, capsys: Any) -> None:
@@ -123,7 +142,7 @@ def test_verify_skips_a_variant_without_its_engine(
     from ondol.errors import MissingDependencyError
     from ondol.runtime import embedder
 
-    def open_backend(bundle: Path, manifest: Manifest, record: Any, *, threads: int) -> None:
+    def open_backend(*arguments: Any, threads: int) -> None:
         raise MissingDependencyError("running GGUF variants", "llama-cpp-python", "gguf")
 
     monkeypatch.setattr(embedder, "open_backend", open_backend)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ondol.cli.options import new_parser
 from ondol.cli.table import emit, format_table
+from ondol.engine import Engine
 
 if TYPE_CHECKING:
     from ondol.cli.options import Subparsers
@@ -91,12 +92,21 @@ def as_text(bundle: Path, manifest: "Manifest") -> str:
         or "none",
         "reference": f"{manifest.variants[0].parity.texts} texts, {manifest.reference.engine}",
     }
+    facts["engines"] = _engines()
     if products := _int8_products(manifest):
         facts["int8 products"] = products
     width = max(map(len, facts))
     head = "".join(f"{name:<{width}}  {value}\n" for name, value in facts.items())
     schemes = "".join(f"\n{record.name}\n{_scheme(record.scheme)}" for record in manifest.variants)
     return f"{head}\n{_variants(manifest)}{schemes}"
+
+
+def _engines() -> str:
+    """Every engine with its version."""
+    from ondol.machine import machine_facts
+
+    packages = machine_facts()["packages"]
+    return ", ".join(f"{engine} {packages[engine.package] or 'not installed'}" for engine in Engine)
 
 
 def _int8_products(manifest: "Manifest") -> str | None:

@@ -98,12 +98,16 @@ def run(args: argparse.Namespace) -> int:
     """Verify and print. Returns 0, or FAILED."""
     from ondol.manifest import Manifest
     from ondol.runtime.default import default_bundle
+    from ondol.runtime.engines import records_for
 
     bundle = Path(args.bundle) if args.bundle is not None else default_bundle()
     manifest = Manifest.read(bundle)
-    records = [manifest.variant(args.variant)] if args.variant else list(manifest.variants)
-    if args.engine and not args.variant:
-        records = [record for record in records if args.engine.runs(record.name)]
+    if args.variant:
+        records = [manifest.variant(args.variant)]
+    elif args.engine:
+        records = records_for(manifest, args.engine)
+    else:
+        records = list(manifest.variants)
     outcomes = []
     for record in records:
         engine = args.engine or Engine.of(record.name)
