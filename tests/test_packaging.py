@@ -8,12 +8,21 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+#: Folders beside src that install under `ondol`. Of benchmarks only the core does: the programs
+#: and their peers are for the project itself.
+STAGES = {
+    "benchmarks": ROOT / "benchmarks" / "core",
+    "convert": ROOT / "convert",
+    "runtime": ROOT / "runtime",
+    "vocab_prune": ROOT / "vocab_prune",
+}
+
 
 def test_every_folder_with_modules_is_listed() -> None:
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     listed = set(tool["setuptools"]["packages"])
     places = {"ondol": ROOT / "src" / "ondol"}
-    places |= {f"ondol.{name}": ROOT / name for name in ("convert", "runtime", "vocab_prune")}
+    places |= {f"ondol.{name}": folder for name, folder in STAGES.items()}
     found = {"ondol.default_bundle"}  # data only
     for package, folder in places.items():
         for path in folder.rglob("*.py"):
@@ -41,7 +50,7 @@ def test_data_is_installed(path: str) -> None:
 
 
 def test_static_tools_see_the_stage_folders() -> None:
-    for name in ("convert", "runtime", "vocab_prune"):
+    for name, folder in STAGES.items():
         link = ROOT / "src" / "ondol" / name
         assert link.is_symlink()
-        assert link.resolve() == ROOT / name
+        assert link.resolve() == folder

@@ -23,12 +23,14 @@ class Axis:
         title: with the unit, for instance "latency, ms".
         log: logarithmic; then every value must be above 0.
         from_zero: a linear axis begins at 0, so that lengths can be compared.
+        largest: no mark is above it, for instance 1 for a share.
         marks: where the marks are; empty chooses them.
     """
 
     title: str
     log: bool = False
     from_zero: bool = False
+    largest: float = math.inf
     marks: tuple[float, ...] = ()
 
 
@@ -54,7 +56,8 @@ class Scale:
             padding = _PADDING * (high - low or abs(high) or 1.0)
             self.low, self.high = (0.0 if axis.from_zero else low - padding), high + padding
         chosen = axis.marks or (_log_marks if axis.log else _linear_marks)(self.low, self.high)
-        self.marks = tuple(mark for mark in chosen if self.low <= mark <= self.high)
+        highest = min(self.high, axis.largest)
+        self.marks = tuple(mark for mark in chosen if self.low <= mark <= highest)
 
     def share(self, value: float) -> float:
         """Where a value lies: 0 at the low end, 1 at the high end."""
@@ -82,7 +85,9 @@ def _linear_marks(low: float, high: float) -> tuple[float, ...]:
 
 
 def _log_marks(low: float, high: float) -> tuple[float, ...]:
-    """1, 2 and 5 in every decade, or 1 alone over many decades."""
+    """1, 2 and 5 in every decade; 1 alone over many decades, even steps within a factor of 8."""
+    if high / low < 8:
+        return _linear_marks(low, high)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first <= 4 else (1,)
     return tuple(factor * 10.0**power for power in range(first, last + 1) for factor in factors)

@@ -3,6 +3,7 @@
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,11 +20,13 @@ from ondol.benchmarks.results import (
     VariantResult,
 )
 from ondol.benchmarks.workload import mixed_texts, single_texts
+from ondol.engine import Engine
 from ondol.errors import MissingDependencyError, OndolError
 from ondol.machine import machine_facts
 from ondol.manifest import Manifest, VariantRecord
 from ondol.runtime.embedder import Embedder
 from ondol.runtime.parity import measure_parity
+from ondol.runtime.reports import TruncationWarning
 from ondol.runtime.tokenize import TextTokenizer
 
 #: Every how many texts of the workload a throughput call is warmed up with.
@@ -33,7 +36,8 @@ _WARM_UP_STRIDE = 8
 _FIRST_VECTOR = """
 import sys
 from ondol import Embedder
-Embedder(sys.argv[1], variant=sys.argv[2], threads=int(sys.argv[3])).encode("한 문장")
+bundle, variant, engine, threads = sys.argv[1:]
+Embedder(bundle, variant=variant, engine=engine, threads=int(threads)).encode("한 문장")
 print(flush=True)
 """
 
@@ -41,7 +45,8 @@ _WHOLE_WORKLOAD = """
 import sys
 from ondol import Embedder
 from ondol.benchmarks.workload import mixed_texts
-Embedder(sys.argv[1], variant=sys.argv[2], threads=int(sys.argv[3])).encode(mixed_texts())
+bundle, variant, engine, threads = sys.argv[1:]
+Embedder(bundle, variant=variant, engine=engine, threads=int(threads)).encode(mixed_texts())
 """
 
 
@@ -74,6 +79,7 @@ class _Row:
     """What is known about one variant so far; seconds and bytes."""
 
     record: VariantRecord
+    engine: Engine
     status: Status = Status.STOPPED
     problem: str | None = None
     quality: Quality | None = None
@@ -95,6 +101,7 @@ class Measurement:
 
     Args:
         records: the variants to measure, in the order of the report.
+        engine: that runs all of them; None takes for each the one that it has by default.
         threads: of the engine. Throughput is measured with 1, 2, 4, … up to this many too.
         command: the command line, for the report.
         report_progress: called with one line whenever something begins.
@@ -106,6 +113,7 @@ class Measurement:
         manifest: Manifest,
         records: Sequence[VariantRecord],
         *,
+        engine: Engine | None,
         threads: int,
         command: str,
         effort: Effort,
@@ -117,7 +125,7 @@ class Measurement:
         self._command = command
         self._effort = effort
         self._report_progress = report_progress
-        self._rows = [_Row(record) for record in records]
+        self._rows = [_Row(record, engine or Engine.of(record.name)) for record in records]
         self._texts = mixed_texts()
         tokenizer = TextTokenizer(
             bundle / manifest.tokenizer.path, max_tokens=manifest.architecture.max_tokens
@@ -133,6 +141,13 @@ class Measurement:
 
         Ctrl-C is passed on, and what was measured until then stays.
         """
+        with warnings.catch_warnings():
+            # A model for short texts cuts the long ones of the workload; their tokens are counted
+            # as they are after that.
+            warnings.simplefilter("ignore", TruncationWarning)
+            self._run()
+
+    def _run(self) -> None:
         for row in self._rows:
             self._report_progress(f"{row.record.name}: load, parity, memory")
             self._attempt(row, self._prepare)
@@ -183,7 +198,7 @@ class Measurement:
             row.status, row.problem = Status.FAILED, str(error)
 
     def _prepare(self, row: _Row) -> None:
-        with Embedder(self._bundle, variant=row.record.name.value, threads=self._threads) as model:
+        with self._open(row, self._threads, check="full") as model:
             found = measure_parity(model)
         floor = row.record.parity.floor
         row.quality = Quality(found.texts, found.mean_cosine, found.min_cosine, floor)
@@ -198,9 +213,8 @@ class Measurement:
 
     def _take_turn(self, row: _Row) -> None:
         for threads in reversed(thread_counts(self._threads)):
-            name = row.record.name.value
             # Checked when it was prepared.
-            with Embedder(self._bundle, variant=name, threads=threads, check="off") as model:
+            with self._open(row, threads, check="off") as model:
                 if threads == self._threads:
                     for length, text in self._singles.items():
                         row.calls.setdefault(length, []).extend(self._time_calls(model, text))
@@ -224,9 +238,18 @@ class Measurement:
             seconds.append(time.perf_counter() - started)
         return seconds
 
+    def _open(self, row: _Row, threads: int, *, check: str) -> Embedder:
+        return Embedder(
+            self._bundle,
+            variant=row.record.name.value,
+            engine=row.engine.value,
+            threads=threads,
+            check=check,
+        )
+
     def _in_process(self, row: _Row, program: str) -> process.ProcessCost:
-        arguments = (str(self._bundle), row.record.name.value, str(self._threads))
-        return process.run_process((sys.executable, "-c", program, *arguments))
+        model = (str(self._bundle), row.record.name.value, row.engine.value)
+        return process.run_process((sys.executable, "-c", program, *model, str(self._threads)))
 
     def _time_left(self, number: int, index: int) -> str:
         """From what each variant's last turn took; empty before the first has ended."""
@@ -244,6 +267,7 @@ class Measurement:
     def _result(self, row: _Row) -> VariantResult:
         return VariantResult(
             name=row.record.name,
+            engine=row.engine,
             bytes=row.record.bytes,
             status=row.status,
             problem=row.problem,

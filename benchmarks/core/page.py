@@ -30,6 +30,7 @@ thead th{white-space:normal}
 th:first-child,td:first-child{text-align:left;padding-left:0}
 .facts td,.facts th{text-align:left;white-space:normal}
 .note{border-left:3px solid #d55e00;padding-left:1rem}
+figure{margin:1.5rem 0}
 svg{max-width:100%;height:auto}
 """
 

@@ -23,7 +23,7 @@ def _size_quality(report: BenchReport) -> str | None:
             variant.name.value,
             variant.bytes / 1e6,
             variant.quality.mean_cosine,
-            variant.name.format,
+            variant.engine.value,
         )
         for variant in report.variants
         if variant.quality is not None
@@ -34,7 +34,7 @@ def _size_quality(report: BenchReport) -> str | None:
         "Size against quality",
         points,
         Axis("size on disk, MB", log=True),
-        Axis("mean cosine to PyTorch float32"),
+        Axis("mean cosine to PyTorch float32", largest=1.0),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ondol.engine import Engine
 from ondol.errors import InputError
 from ondol.variants import Variant
 
@@ -44,7 +45,7 @@ class Throughput:
     """The mixed workload in one call: the median over the rounds.
 
     Attributes:
-        threads: of the engine. The tokenizer, a hundredth of the work, uses every processor.
+        threads: of the engine; the tokenizer, a small part of the work, uses every processor.
         rounds: how many calls were timed.
     """
 
@@ -87,6 +88,7 @@ class VariantResult:
     """
 
     name: Variant
+    engine: Engine
     bytes: int
     status: Status
     problem: str | None
@@ -134,7 +136,8 @@ class BenchReport:
         """Two-space indented, with a newline at the end."""
         content = dataclasses.asdict(self)
         for variant, result in zip(content["variants"], self.variants, strict=True):
-            variant |= {"name": result.name.value, "status": result.status.value}
+            names = {"name": result.name, "engine": result.engine, "status": result.status}
+            variant |= {field: item.value for field, item in names.items()}
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
@@ -162,6 +165,7 @@ def _variant(content: Mapping[str, Any]) -> VariantResult:
     quality = content["quality"]
     parts = {
         "name": Variant(content["name"]),
+        "engine": Engine(content["engine"]),
         "status": Status(content["status"]),
         "quality": None if quality is None else Quality(**quality),
         "latency": tuple(Latency(**item) for item in content["latency"]),

@@ -25,8 +25,8 @@ class Table:
 def summary_table(report: BenchReport) -> Table:
     """Size, start, memory, throughput and parity of every variant."""
     header = (
-        "variant", "result", "bytes", "MB", "cold start ms", "peak MB", "texts/s", "tokens/s",
-        "mean cosine", "min cosine",
+        "variant", "engine", "result", "bytes", "MB", "cold start ms", "peak MB", "texts/s",
+        "tokens/s", "mean cosine", "min cosine",
     )  # fmt: skip
     return Table(
         "cold start: from process start to the first vector, load checks included, files in the "
@@ -42,6 +42,7 @@ def _summary_row(variant: VariantResult, threads: int) -> tuple[str, ...]:
     throughput, quality = variant.throughput_at(threads), variant.quality
     return (
         variant.name.value,
+        variant.engine.value,
         variant.status.value,
         f"{variant.bytes:,}",
         f"{variant.bytes / 1e6:.1f}",

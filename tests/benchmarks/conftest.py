@@ -10,6 +10,7 @@ from ondol.benchmarks.results import (
     Throughput,
     VariantResult,
 )
+from ondol.engine import Engine
 from ondol.variants import Variant
 
 
@@ -18,6 +19,7 @@ def report() -> BenchReport:
     """One variant measured, one skipped, one stopped early; the numbers are made up."""
     measured = VariantResult(
         name=Variant.ONNX_INT8,
+        engine=Engine.ONNXRUNTIME,
         bytes=38_300_000,
         status=Status.OK,
         problem=None,
@@ -29,6 +31,7 @@ def report() -> BenchReport:
     )
     skipped = VariantResult(
         name=Variant.GGUF_Q8_0,
+        engine=Engine.LLAMA_CPP,
         bytes=41_600_000,
         status=Status.SKIPPED,
         problem="needs <llama-cpp-python>: pip install 'ondol[gguf]'",
@@ -40,6 +43,7 @@ def report() -> BenchReport:
     )
     stopped = VariantResult(
         name=Variant.ONNX_FP32,
+        engine=Engine.ONNXRUNTIME,
         bytes=149_500_000,
         status=Status.STOPPED,
         problem=None,

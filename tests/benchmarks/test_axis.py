@@ -28,6 +28,14 @@ def test_a_logarithmic_axis_is_even_in_factors() -> None:
     assert scale.share(10.0) == pytest.approx(0.5)
 
 
+def test_a_logarithmic_axis_of_close_values_has_marks_too() -> None:
+    assert labels(Scale(Axis("MB", log=True), [17.6])) == ["14", "16", "18", "20", "22"]
+
+
+def test_no_mark_is_above_the_largest_value_there_can_be() -> None:
+    assert labels(Scale(Axis("cosine", largest=1.0), [0.999]))[-1] == "1.00"
+
+
 def test_small_and_large_marks_of_a_logarithmic_axis() -> None:
     marks = labels(Scale(Axis("ms", log=True), [0.04, 3000.0]))
     assert marks[0] == "0.1"

@@ -13,12 +13,12 @@ from ondol.benchmarks.tables import (
 def test_the_summary_has_a_row_for_every_variant(report: BenchReport) -> None:
     table = summary_table(report)
     measured = (
-        "onnx-int8", "ok", "38,300,000", "38.3", "412", "127", "96.5", "4,825",
+        "onnx-int8", "onnxruntime", "ok", "38,300,000", "38.3", "412", "127", "96.5", "4,825",
         "0.999100", "0.998400",
     )  # fmt: skip
     assert table.rows[0] == measured
-    assert table.rows[1] == ("gguf-q8_0", "skipped", "41,600,000", "41.6", *("-",) * 6)
-    assert table.rows[2][1] == "not finished"
+    assert table.rows[1] == ("gguf-q8_0", "llama.cpp", "skipped", "41,600,000", "41.6", *("-",) * 6)
+    assert table.rows[2][2] == "not finished"
     assert "64 mixed texts (3,200 tokens)" in table.caption
 
 

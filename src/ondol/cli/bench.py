@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ondol.cli.options import new_parser, positive_int, variant_name
+from ondol.cli.options import add_engine_option, new_parser, positive_int, variant_name
 from ondol.cli.table import emit, format_table
 from ondol.cli.vocabulary import stage_printer
 from ondol.errors import InputError
@@ -30,7 +30,7 @@ keeps what was measured.
 
 A variant that fails is reported and the rest goes on; then the exit code is 3. A variant whose
 engine is not installed is skipped, which counts as a failure only if it was named or if nothing at
-all could be measured.
+all could be measured. With --engine the variants that it runs are measured in it.
 """
 
 _EXAMPLES = """\
@@ -67,6 +67,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         action="append",
         help="measure this variant alone; may be given several times",
     )
+    add_engine_option(parser)
     parser.add_argument(
         "--threads",
         metavar="N",
@@ -98,11 +99,14 @@ def run(args: argparse.Namespace) -> int:
 
     bundle = Path(args.bundle) if args.bundle is not None else default_bundle()
     manifest = Manifest.read(bundle)
-    wanted = dict.fromkeys(args.variant or (record.name for record in manifest.variants))
+    records = [manifest.variant(name) for name in dict.fromkeys(args.variant or ())]
+    if not records:
+        records = [r for r in manifest.variants if args.engine is None or args.engine.runs(r.name)]
     measurement = Measurement(
         bundle,
         manifest,
-        [manifest.variant(name) for name in wanted],
+        records,
+        engine=args.engine,
         threads=args.threads or physical_cores(),
         command=_command(args),
         effort=DEFAULT_EFFORT,
@@ -122,13 +126,17 @@ def run(args: argparse.Namespace) -> int:
         _write_files(args.out, report)
         print(f"written: {args.out / 'report.html'}", file=sys.stderr)
     emit(report.to_json() if args.json else as_text(report))
-    return 130 if interrupted else exit_code(report, named=args.variant is not None)
+    return (
+        130
+        if interrupted
+        else exit_code(report, named=args.variant is not None or args.engine is not None)
+    )
 
 
 def exit_code(report: "BenchReport", *, named: bool) -> int:
     """0 if nothing failed and something was measured; FAILED otherwise.
 
-    named: the user asked for these variants, so a skipped one counts as failed.
+    named: the user named variants or the engine, so a skipped variant counts as failed.
     """
     from ondol.benchmarks.results import Status
 
@@ -166,6 +174,8 @@ def _command(args: argparse.Namespace) -> str:
     words = ["ondol", "bench", *([args.bundle] if args.bundle is not None else [])]
     for name in args.variant or ():
         words += ["--variant", name.value]
+    if args.engine is not None:
+        words += ["--engine", args.engine.value]
     if args.threads is not None:
         words += ["--threads", str(args.threads)]
     return shlex.join(words)
