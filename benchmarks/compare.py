@@ -4,9 +4,9 @@
 
 BUNDLE and PEERS are made of one checkpoint (`ondol build CHECKPOINT --keep-vocab`, make_peers.py),
 so that all run the same weights on the same strings, prompts included, cut at 512 tokens. Every
-variant of the bundle whose engine is installed takes part, and llama-cpp-python on the bundle's
-gguf-q8_0. Each module of benchmarks/peers says how its peer is set up, which is as its own
-documentation recommends.
+variant of the bundle takes part, with every engine that is installed for it, and llama-cpp-python
+on the bundle's gguf-q8_0. Each module of benchmarks/peers says how its peer is set up, which is as
+its own documentation recommends.
 
 A turn of a contender is a fresh process: started, the model loaded, one short text embedded (the
 cold start, with files in the page cache after the first round); one text at a time of 16, 64, 256
@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,10 @@ from peers.registry import peer_contenders
 from record import median, write_record
 
 from ondol import Embedder
+from ondol.engine import Engine
 from ondol.errors import InputError, OndolError
 from ondol.manifest import Manifest
 from ondol.runtime.cores import physical_cores
-from ondol.runtime.engines import installed
 from ondol.runtime.similarity import rowwise_cosine
 from ondol.variants import Variant
 
@@ -111,9 +112,14 @@ class Measured:
 
 
 def contenders(bundle: Path, manifest: Manifest, peers: Path) -> list[Contender]:
-    """ondol's variants first, then all peers."""
-    files = {r.name.value: r.path for r in manifest.variants if installed(r.name)}
-    result = ondol_variants.contenders(bundle, manifest.tokenizer.path, files.items())
+    """ondol's variants with every engine that is installed for them, then all peers."""
+    result = []
+    for record in manifest.variants:
+        files = (record.path, manifest.tokenizer.path)
+        for engine in Engine:
+            if engine.runs(record.name) and find_spec(engine.module):
+                named = None if engine is Engine.of(record.name) else engine.value
+                result.append(ondol_variants.contender(bundle, record.name.value, files, named))
     result += peer_contenders(peers)
     result += llama_embed.contenders(bundle / LLAMA_VARIANT.path, LLAMA_VARIANT.value)
     return result
@@ -150,7 +156,9 @@ def measure(
 ) -> list[Measured]:
     """All contenders, in the order given; on Ctrl-C, what was measured until then."""
     reasons = read_reasons(peers)
-    found = [Measured(contender, failure=_unmade(contender, reasons)) for contender in wanted]
+    found = [
+        Measured(contender, failure=_unmade(contender, peers, reasons)) for contender in wanted
+    ]
     try:
         for number in range(rounds):
             for one in found:
@@ -162,10 +170,10 @@ def measure(
     return found
 
 
-def _unmade(contender: Contender, reasons: Mapping[str, str]) -> str | None:
-    return reasons.get(f"environments/{contender.environment}") or reasons.get(
-        contender.source.name
-    )
+def _unmade(contender: Contender, peers: Path, reasons: Mapping[str, str]) -> str | None:
+    """Why make_peers.py could not make what it needs; None if it could."""
+    folder = contender.source.name if contender.source.parent == peers else ""
+    return reasons.get(f"environments/{contender.environment}") or reasons.get(folder)
 
 
 def take_turn(one: Measured, peers: Path, work: Workload, threads: int) -> None:

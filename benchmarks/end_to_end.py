@@ -71,7 +71,10 @@ def contenders(
 ) -> list[Contender]:
     """ondol's variants, the peers of ONNX_BARS, llama.cpp on the bundle's GGUF files."""
     files = {variant.value: manifest.variant(variant).path for variant in variants}
-    result = ondol_variants.contenders(bundle, manifest.tokenizer.path, files.items())
+    result = [
+        ondol_variants.contender(bundle, variant, (file, manifest.tokenizer.path))
+        for variant, file in files.items()
+    ]
     named = [name for name, _ in ONNX_BARS]
     result += [contender for contender in peer_contenders(peers) if contender.name in named]
     for variant in variants:

@@ -152,9 +152,8 @@ def test_missing_files_and_environments_are_reasons(fake_peer: Path) -> None:
 
 def test_ondol_is_a_contender_like_the_others(tiny_bundle: Path) -> None:
     manifest = Manifest.read(tiny_bundle)
-    [contender] = ondol_variants.contenders(
-        tiny_bundle, manifest.tokenizer.path, [("onnx-int8", "onnx/model-int8.onnx")]
-    )
+    files = ("onnx/model-int8.onnx", manifest.tokenizer.path)
+    contender = ondol_variants.contender(tiny_bundle, "onnx-int8", files)
     texts = ["한국 ab", "a b"]
     with PeerProcess(contender, tiny_bundle, threads=1) as process:
         process.load()
