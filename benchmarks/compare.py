@@ -3,7 +3,9 @@
     python benchmarks/compare.py BUNDLE PEERS --eval ../shared/eval
 
 BUNDLE and PEERS are made of one checkpoint (`ondol build CHECKPOINT --keep-vocab`, make_peers.py),
-so that all run the same weights on the same strings, prompts included, cut at 512 tokens. Every
+so that all run the same weights on the same strings, prompts included, cut at 512 tokens. Made of
+the checkpoint before it was pruned, the peers are what a user without ondol has; the numbers of
+rows are printed. Every
 variant of the bundle takes part, with every engine that is installed for it, and llama-cpp-python
 on the bundle's gguf-q8_0. Each module of benchmarks/peers says how its peer is set up, which is as
 its own documentation recommends.
@@ -125,19 +127,22 @@ def contenders(bundle: Path, manifest: Manifest, peers: Path) -> list[Contender]
     return result
 
 
-def check_same_model(manifest: Manifest, peers: Path) -> None:
-    """Raises InputError if the bundle has other rows or layers than the peers' checkpoint."""
+def peer_rows(manifest: Manifest, peers: Path) -> int:
+    """Embedding rows of the peers' checkpoint; more than the bundle's if that alone was pruned.
+
+    Raises InputError if it has other layers than the bundle.
+    """
     config = json.loads(
         (peers / sentence_transformers_torch.FOLDER / "config.json").read_text(encoding="utf-8")
     )
-    expected = (config["vocab_size"], config["num_hidden_layers"])
-    got = (manifest.vocabulary.rows, manifest.architecture.layers)
+    got, expected = manifest.architecture.layers, config["num_hidden_layers"]
     if got != expected:
         raise InputError(
-            f"the bundle has {got[0]:,} rows and {got[1]} layers but the peers' checkpoint has "
-            f"{expected[0]:,} and {expected[1]}; make both of one: `ondol prune`, then "
-            "`ondol build --keep-vocab` and make_peers.py"
+            f"the bundle has {got} layers but the peers' checkpoint has {expected}; "
+            "make both of one checkpoint"
         )
+    rows: int = config["vocab_size"]
+    return rows
 
 
 def workload(bundle: Path, folder: Path, questions: int, paragraphs: int) -> Workload:
@@ -278,7 +283,8 @@ def as_text(results: Mapping[str, Any]) -> str:
     found = results["contenders"]
     ran = [r for r in found if r["numbers"]]
     lines = [
-        f"{results['texts']} texts, {results['tokens']:,} tokens, {results['threads']} threads",
+        f"{results['texts']} texts, {results['tokens']:,} tokens, {results['threads']} threads; "
+        f"rows of the vocabulary: ondol {results['rows']:,}, peers {results['peer_rows']:,}",
         "",
         _row("median", [c.title for c in COLUMNS] + ["cosine", "least"]),
     ]
@@ -333,7 +339,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         manifest = Manifest.read(arguments.bundle)
-        check_same_model(manifest, arguments.peers)
+        rows = peer_rows(manifest, arguments.peers)
         wanted = contenders(arguments.bundle, manifest, arguments.peers)
         work = workload(arguments.bundle, arguments.eval, arguments.questions, arguments.paragraphs)
         measured = measure(wanted, arguments.peers, work, arguments.rounds, arguments.threads)
@@ -349,6 +355,7 @@ def main() -> int:
         "threads": arguments.threads,
         "layers": manifest.architecture.layers,
         "rows": manifest.vocabulary.rows,
+        "peer_rows": rows,
         "texts": len(work.mixed),
         "tokens": work.tokens,
         "contenders": found,

@@ -85,6 +85,8 @@ def test_a_contender_that_fails_says_why_and_the_others_go_on(peers: Path) -> No
         "texts": 18,
         "tokens": 90,
         "threads": 1,
+        "rows": 48_000,
+        "peer_rows": 48_000,
         "contenders": found,
         "best_peers": compare.best_peers(found),
     }
@@ -156,13 +158,15 @@ def test_every_variant_takes_part_with_every_engine(tiny_bundle: Path) -> None:
     assert "llama-cpp-python gguf-q8_0, flash attention" in found, "its absence is told, not hidden"
 
 
-def test_two_models_are_not_compared(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_model_of_other_layers_is_not_compared(tiny_bundle: Path, tmp_path: Path) -> None:
     manifest = Manifest.read(tiny_bundle)
-    (tmp_path / "checkpoint").mkdir()
-    config = {"vocab_size": 250_037, "num_hidden_layers": 2}
-    (tmp_path / "checkpoint" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(InputError, match="250,037 and 2; make both of one"):
-        compare.check_same_model(manifest, tmp_path)
+    config = tmp_path / "checkpoint" / "config.json"
+    config.parent.mkdir()
+    config.write_text('{"vocab_size": 250037, "num_hidden_layers": 2}', encoding="utf-8")
+    assert compare.peer_rows(manifest, tmp_path) == 250_037, "the same before the prune is"
+    config.write_text('{"vocab_size": 20, "num_hidden_layers": 12}', encoding="utf-8")
+    with pytest.raises(InputError, match="has 2 layers but the peers' checkpoint has 12"):
+        compare.peer_rows(manifest, tmp_path)
 
 
 def test_the_bars_of_the_issue_are_held_against_peers_by_name(tiny_bundle: Path) -> None:
