@@ -10,8 +10,15 @@ _DISTANCES = (4, 14, 26, 40, 56, 74)
 #: Sides: which way the label lies from its mark, to the right and down; the best to read first.
 _SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
 
-#: What a pixel of overlap costs, in pixels of distance.
+#: What a pixel of overlap costs, and a line that crosses a label, in pixels of distance.
 _OVERLAP_COST = 100.0
+_CROSSING_COST = 200.0
+
+#: How often every label is placed again.
+_SWEEPS = 4
+
+#: x and y of the mark, x and y of the label's nearest edge; pixels.
+Leader = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,14 @@ class Box:
         return max(0.0, width) * max(0.0, height)
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Where a label is, and the line to its mark if it is not beside it."""
+
+    box: Box
+    leader: Leader | None
+
+
 def text_width(text: str, font: float) -> float:
     """About how wide a text is, pixels; rather too wide, as the reader's font is not known.
 
@@ -54,8 +69,10 @@ def place_labels(
     inside: Box,
     mark: float,
     font: float,
-) -> list[Box]:
-    """A box for each label: the nearest place that is free, else the one with least overlap.
+) -> list[Placed]:
+    """A place for each label: the nearest that is free, else the one with least overlap.
+
+    Every label is placed in turn, some times over, so that early ones make way for later ones.
 
     Args:
         points: where the marks are, pixels.
@@ -63,19 +80,24 @@ def place_labels(
         mark: half the width of a mark, pixels.
         font: size of the text, pixels.
     """
-    taken = [Box(x - mark - 1, y - mark - 1, x + mark + 1, y + mark + 1) for x, y in points]
-    placed: dict[int, Box] = {}
+    marks = [Box(x - mark - 1, y - mark - 1, x + mark + 1, y + mark + 1) for x, y in points]
+    placed: dict[int, Placed] = {}
     # From the right, where there is room for labels to the right of their points.
-    for index in sorted(range(len(points)), key=lambda i: -points[i][0]):
-        candidates = _candidates(points[index], labels[index], mark, font)
-        placed[index] = min(candidates, key=lambda c: _cost(c[0], c[1], taken, inside))[0]
-        taken.append(placed[index])
+    order = sorted(range(len(points)), key=lambda index: -points[index][0])
+    for _ in range(_SWEEPS):
+        for index in order:
+            others = [found for other, found in placed.items() if other != index]
+            candidates = _candidates(points[index], labels[index], mark, font)
+            placed[index] = min(
+                candidates, key=lambda pair: pair[1] + _penalty(pair[0], marks, others, inside)
+            )[0]
     return [placed[index] for index in range(len(points))]
 
 
 def _candidates(
     point: tuple[float, float], label: str, mark: float, font: float
-) -> Iterator[tuple[Box, float]]:
+) -> Iterator[tuple[Placed, float]]:
+    """Places with what their distance costs."""
     width, height = text_width(label, font), font + 4
     for distance in _DISTANCES:
         for number, (right, down) in enumerate(_SIDES):
@@ -91,9 +113,38 @@ def _candidates(
                 middle_x + width / 2,
                 middle_y + height / 2,
             )
-            yield box, distance + 0.1 * number
+            near_x = min(max(point[0], box.left), box.right)
+            near_y = min(max(point[1], box.top), box.bottom)
+            leader = (*point, near_x, near_y) if distance > _DISTANCES[0] else None
+            yield Placed(box, leader), distance + 0.1 * number
 
 
-def _cost(box: Box, distance: float, taken: Sequence[Box], inside: Box) -> float:
-    outside = box.width * box.height - box.overlap(inside)
-    return distance + _OVERLAP_COST * (outside + sum(box.overlap(other) for other in taken))
+def _penalty(place: Placed, marks: Sequence[Box], others: Sequence[Placed], inside: Box) -> float:
+    box = place.box
+    area = box.width * box.height - box.overlap(inside) + sum(box.overlap(m) for m in marks)
+    area += sum(box.overlap(other.box) for other in others)
+    crossings = sum(
+        _crosses(place.leader, other.box) + _crosses(other.leader, box) for other in others
+    )
+    return _OVERLAP_COST * area + _CROSSING_COST * crossings
+
+
+def _crosses(leader: Leader | None, box: Box) -> bool:
+    """Whether a line runs through a box: what is left of it between the box's sides (Liang and
+    Barsky, 1984).
+    """
+    if leader is None:
+        return False
+    x1, y1, x2, y2 = leader
+    enters, leaves = 0.0, 1.0
+    for start, step, low, high in (
+        (x1, x2 - x1, box.left, box.right),
+        (y1, y2 - y1, box.top, box.bottom),
+    ):
+        if step == 0:
+            if not low < start < high:
+                return False
+            continue
+        near, far = sorted(((low - start) / step, (high - start) / step))
+        enters, leaves = max(enters, near), min(leaves, far)
+    return enters < leaves

@@ -1,5 +1,6 @@
 """A report as one HTML page that needs nothing else: no script, no font, no network."""
 
+from collections.abc import Sequence
 from html import escape
 
 from ondol.benchmarks.report_plots import report_plots
@@ -27,7 +28,8 @@ th,td{padding:.3rem .7rem;border-bottom:1px solid var(--faint);text-align:right;
 white-space:nowrap;vertical-align:top}
 th{font-weight:600;vertical-align:bottom}
 thead th{white-space:normal}
-th:first-child,td:first-child{text-align:left;padding-left:0}
+th:first-child,td:first-child,.word{text-align:left}
+th:first-child,td:first-child{padding-left:0}
 .facts td,.facts th{text-align:left;white-space:normal}
 .note{border-left:3px solid #d55e00;padding-left:1rem}
 figure{margin:1.5rem 0}
@@ -67,13 +69,21 @@ def _fact(name: str, value: str) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n"
-        for row in table.rows
+    kinds = [
+        "" if any(character.isdigit() for cell in column for character in cell) else ' class="word"'
+        for column in zip(*table.rows, strict=True)
+    ]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(name)}</th>'
+        for name, kind in zip(table.header, kinds, strict=True)
     )
+    body = "".join(f"<tr>{_row(row, kinds)}</tr>\n" for row in table.rows)
     caption = escape(table.caption[:1].upper() + table.caption[1:] + ".")
     return (
         f'<div class="wide"><table><caption>{caption}</caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>"
     )
+
+
+def _row(row: Sequence[str], kinds: Sequence[str]) -> str:
+    return "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True))

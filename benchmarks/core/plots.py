@@ -64,21 +64,14 @@ def scatter(title: str, points: Sequence[Point], x: Axis, y: Axis) -> str:
     groups = list(dict.fromkeys(point.group for point in points))
     frame = _Frame(title, groups, x, y, [p.x for p in points], [p.y for p in points])
     places = [(frame.x(point.x), frame.y(point.y)) for point in points]
-    boxes = place_labels(
+    placed = place_labels(
         places, [point.label for point in points], inside=frame.inside, mark=_MARK, font=_FONT
     )
-    parts = []
-    for point, (left, top), box in zip(points, places, boxes, strict=True):
-        near_x = min(max(left, box.left), box.right)
-        near_y = min(max(top, box.top), box.bottom)
-        if abs(near_x - left) + abs(near_y - top) > 3 * _MARK:
-            parts.append(
-                f'<line class="base" x1="{left:.1f}" y1="{top:.1f}" x2="{near_x:.1f}" '
-                f'y2="{near_y:.1f}"/>'
-            )
+    parts = [_line("base", *place.leader) for place in placed if place.leader is not None]
+    for point, (left, top), place in zip(points, places, placed, strict=True):
         shown = f"{point.label}: {x.title} {point.x:,.6g}, {y.title} {point.y:,.6g}"
         parts.append(_mark(left, top, groups.index(point.group), shown))
-        parts.append(_text(box.left, box.bottom - 4, point.label))
+        parts.append(_text(place.box.left, place.box.bottom - 4, point.label))
     return frame.document(parts)
 
 
