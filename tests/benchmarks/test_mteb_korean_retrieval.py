@@ -1,6 +1,7 @@
 """The path to the published table, offline: a local task of mteb's own class."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -197,7 +198,7 @@ def test_the_command_without_a_network(tmp_path: Path) -> None:
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
     result = subprocess.run(
         command,
-        env={"PATH": "", **offline},
+        env={**os.environ, **offline},
         capture_output=True,
         text=True,
         timeout=300,
