@@ -19,8 +19,8 @@ from typing import Any
 
 from bars import passed
 from record import write_record
-from startup import run
 
+from ondol.benchmarks.process import run_process
 from ondol.cli.inputs import from_file
 from ondol.errors import InputError, OndolError
 from ondol.manifest import Manifest
@@ -61,9 +61,9 @@ def measure(bundle: Path, variant: str, lines: Sequence[str], counts: Sequence[i
             texts.write_text("".join(f"{line}\n" for line in chosen), encoding="utf-8")
             command = ("--input", str(texts), "--out", str(vectors), "--model", str(bundle))
             embed = (sys.executable, "-m", "ondol", "embed", *command)
-            _, peak = run((*embed, "--variant", variant, "--quiet"))
+            cost = run_process((*embed, "--variant", variant, "--quiet"))
             vectors.unlink()
-            peaks.append(peak)
+            peaks.append(cost.peak_bytes)
     return peaks
 
 

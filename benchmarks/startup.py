@@ -8,7 +8,6 @@ hits all cases alike, and the median is reported. Memory is the most that the pr
 """
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from record import median, write_record
 
+from ondol.benchmarks.process import run_process
 from ondol.errors import OndolError
 from ondol.manifest import Manifest
 from ondol.runtime.checks import Check
@@ -68,41 +68,18 @@ def cases(bundle: Path, manifest: Manifest) -> list[Case]:
     return result
 
 
-#: Starts a command and prints seconds, exit status and ru_maxrss. A process of its own, and a small
-#: one, because Linux counts the memory of the process that forked into the child's maximum.
-_LAUNCHER = """
-import os, sys, time
-quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-start = time.perf_counter()
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
-_, status, usage = os.wait4(child, 0)
-print(time.perf_counter() - start, os.waitstatus_to_exitcode(status), usage.ru_maxrss)
-"""
-
-
-def run(command: Sequence[str]) -> tuple[float, int]:
-    """Seconds from start to exit, and peak resident bytes. Raises OSError if it fails."""
-    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
-    printed = subprocess.run(launcher, stdout=subprocess.PIPE, check=True, text=True).stdout
-    seconds, code, peak = printed.split()
-    if code != "0":
-        raise OSError(f"{' '.join(command)} exited with {code}")
-    # Linux counts in KiB, macOS in bytes.
-    return float(seconds), int(peak) * (1 if sys.platform == "darwin" else 1024)
-
-
 def measure(wanted: Sequence[Case], rounds: int) -> list[dict[str, Any]]:
     """Medians of every case, in the order given."""
     seconds: dict[str, list[float]] = {case.name: [] for case in wanted}
     memory: dict[str, list[int]] = {case.name: [] for case in wanted}
     for case in wanted:
-        run(case.command)  # files into the page cache, bytecode onto the disk
+        run_process(case.command)  # files into the page cache, bytecode onto the disk
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
         for case in wanted:
-            spent, peak = run(case.command)
-            seconds[case.name].append(spent)
-            memory[case.name].append(peak)
+            cost = run_process(case.command)
+            seconds[case.name].append(cost.seconds)
+            memory[case.name].append(cost.peak_bytes)
     return [
         {
             "case": case.name,
