@@ -26,7 +26,7 @@ from record import write_record
 from ondol.errors import InputError, OndolError
 from quality import tables
 from quality.cache import vectors_of
-from quality.comparison import Scores, as_record, compare
+from quality.comparison import as_record, compare
 from quality.models import NamedModel, parse_model
 from quality.peer import peer_models
 from quality.sets import EvaluationSet, Vectors, distinct_texts, read_sets
@@ -58,9 +58,7 @@ def _run(options: argparse.Namespace) -> int:
         models += peer_models(options.peers)
     sets = read_sets(options.eval)
     failed: dict[str, str] = {}
-    found: dict[str, Scores] = {}
-    for name, scores in compare(sets, _vectors(models, sets, options.cache, failed)):
-        found[name] = scores
+    found = dict(compare(sets, _vectors(models, sets, options.cache, failed)))
     results = as_record(sets, found, failed)
     print(tables.scores(results))
     print(f"Differences to {results['base']}:\n\n{tables.differences(results)}")

@@ -1,6 +1,6 @@
 """Tables of a comparison, from what the results file holds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 SETS = {
@@ -42,7 +42,7 @@ def _signed(value: float) -> str:
 
 def _table(
     results: Mapping[str, Any],
-    names: Sequence[str] | Mapping[str, Any],
+    names: Iterable[str],
     cell: Callable[[Mapping[str, float]], str],
 ) -> str:
     columns = [
