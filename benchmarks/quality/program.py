@@ -56,6 +56,12 @@ def _run(options: argparse.Namespace) -> int:
     models = [parse_model(argument) for argument in options.models]
     if options.peers:
         models += peer_models(options.peers)
+    names = [named.name for named in models]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"two models are called {twice[0]!r}, and the results go by name; "
+            "put another one before one of them: NAME=MODEL"
+        )
     sets = read_sets(options.eval)
     failed: dict[str, str] = {}
     found = dict(compare(sets, _vectors(models, sets, options.cache, failed)))

@@ -97,6 +97,13 @@ def test_without_its_base_nothing_is_compared(evaluation: Path, tmp_path: Path) 
     assert "Traceback" not in result.stderr
 
 
+def test_two_models_of_one_name_are_refused(evaluation: Path, tmp_path: Path) -> None:
+    bundle = default_bundle()
+    result = run("--eval", evaluation, "--cache", tmp_path, bundle, f"{bundle.name}={bundle}")
+    assert result.returncode == 1
+    assert "two models are called 'default_bundle'" in result.stderr
+
+
 def test_models_are_parsed() -> None:
     bundle = default_bundle()
     named = parse_model(f"a=b={bundle}:gguf-q5_0")
