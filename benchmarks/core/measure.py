@@ -262,7 +262,7 @@ class Measurement:
             for place, row in enumerate(self._rows)
             if row.running
         )
-        return f", about {left:.0f} s left"
+        return f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
 
     def _result(self, row: _Row) -> VariantResult:
         return VariantResult(

@@ -29,7 +29,7 @@ def summary_table(report: BenchReport) -> Table:
         "tokens/s", "mean cosine", "min cosine",
     )  # fmt: skip
     return Table(
-        "cold start: from process start to the first vector, load checks included, files in the "
+        "bytes: of the variant's file. cold start: from process start to the first vector, load checks included, files in the "
         f"page cache. peak: resident memory of a process that embeds the {report.texts} mixed "
         f"texts ({report.tokens:,} tokens). texts/s, tokens/s: these texts in one call, "
         f"{_threads(report.threads)}. cosine: to the bundle's stored PyTorch float32 vectors",
@@ -95,6 +95,11 @@ def threads_table(report: BenchReport) -> Table:
 def notes(report: BenchReport) -> Sequence[str]:
     """What the tables do not say: why a variant was skipped or failed, and if the run was cut."""
     found = [f"{v.name}: {v.problem}" for v in report.variants if v.problem is not None]
+    if any(v.status is Status.OK and v.cold_start_ms is None for v in report.variants):
+        found.append(
+            f"{report.machine['system']} does not say what a process needed: cold start and peak "
+            "memory were not measured."
+        )
     if any(variant.status is Status.STOPPED for variant in report.variants):
         found.append(f"Stopped before the end: {ABSENT} stands where nothing was measured.")
     return found

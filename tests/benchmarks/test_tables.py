@@ -1,5 +1,7 @@
 """What the tables show of a report."""
 
+import dataclasses
+
 from ondol.benchmarks.results import BenchReport
 from ondol.benchmarks.tables import (
     latency_table,
@@ -43,6 +45,12 @@ def test_notes_give_the_reason_and_say_that_the_run_was_stopped(report: BenchRep
     skipped, stopped = notes(report)
     assert skipped == "gguf-q8_0: needs <llama-cpp-python>: pip install 'ondol[gguf]'"
     assert stopped.startswith("Stopped before the end")
+
+
+def test_a_note_says_that_a_system_cannot_measure_processes(report: BenchReport) -> None:
+    first = dataclasses.replace(report.variants[0], cold_start_ms=None, peak_bytes=None)
+    (note,) = notes(dataclasses.replace(report, variants=(first,)))
+    assert note.startswith("Linux 6 does not say what a process needed")
 
 
 def test_machine_and_versions_are_named(report: BenchReport) -> None:
