@@ -29,10 +29,11 @@ def summary_table(report: BenchReport) -> Table:
         "tokens/s", "mean cosine", "min cosine",
     )  # fmt: skip
     return Table(
-        "bytes: of the variant's file. cold start: from process start to the first vector, load checks included, files in the "
-        f"page cache. peak: resident memory of a process that embeds the {report.texts} mixed "
-        f"texts ({report.tokens:,} tokens). texts/s, tokens/s: these texts in one call, "
-        f"{_threads(report.threads)}. cosine: to the bundle's stored PyTorch float32 vectors",
+        "bytes: of the variant's file. cold start: from process start to the first vector, load "
+        "checks included, files in the page cache. peak: resident memory of a process that embeds "
+        f"the {report.texts} mixed texts ({report.tokens:,} tokens). texts/s, tokens/s: these "
+        f"texts in one call, {_threads(report.threads)}. cosine: to the bundle's stored PyTorch "
+        "float32 vectors",
         header,
         tuple(_summary_row(variant, report.threads) for variant in report.variants),
     )
