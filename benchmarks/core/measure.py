@@ -217,7 +217,9 @@ class Measurement:
             with self._open(row, threads, check="off") as model:
                 if threads == self._threads:
                     for length, text in self._singles.items():
-                        row.calls.setdefault(length, []).extend(self._time_calls(model, text))
+                        # Timed first: Ctrl-C must not leave an empty list.
+                        calls = self._time_calls(model, text)
+                        row.calls.setdefault(length, []).extend(calls)
                 model.encode(self._texts[::_WARM_UP_STRIDE])
                 started = time.perf_counter()
                 model.encode(self._texts)

@@ -156,13 +156,14 @@ def test_a_variant_without_its_engine_is_skipped_with_the_command(
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("step", ["_take_turn", "_time_calls"])
 def test_ctrl_c_keeps_what_was_measured(
-    tiny_bundle: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def interrupt(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(measure.Measurement, "_take_turn", interrupt)
+    monkeypatch.setattr(measure.Measurement, step, interrupt)
     out = tmp_path / "report"
     assert main(["bench", str(tiny_bundle), "--threads", "1", "--out", str(out)]) == 130
     captured = capsys.readouterr()
@@ -174,6 +175,7 @@ def test_ctrl_c_keeps_what_was_measured(
     assert variant.quality is not None
     assert variant.peak_bytes is not None
     assert variant.cold_start_ms is None
+    assert variant.latency == ()
     assert "Stopped before the end" in (out / "report.html").read_text("utf-8")
 
 
