@@ -200,7 +200,7 @@ def _mark(left: float, top: float, number: int, shown: str) -> str:
         1: ((-1, -1), (1, -1), (1, 1), (-1, 1)),
         2: ((0, -1.2), (1.15, 0.9), (-1.15, 0.9)),
         3: ((0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)),
-    }.get(number % 4)
+    }.get((number + number // _COLOURS) % 4)  # where a colour comes again, another shape
     end = f'fill="{_colour(number)}"><title>{escape(shown)}</title>'
     if corners is None:
         return f'<circle cx="{left:.1f}" cy="{top:.1f}" r="{_MARK}" {end}</circle>'

@@ -25,7 +25,7 @@ class Table:
 def summary_table(report: BenchReport) -> Table:
     """Size, start, memory, throughput and parity of every variant."""
     header = (
-        "variant", "engine", "result", "bytes", "MB", "cold start ms", "peak MB", "texts/s",
+        "variant", "engine", "result", "bytes", "cold start ms", "peak MB", "texts/s",
         "tokens/s", "mean cosine", "min cosine",
     )  # fmt: skip
     return Table(
@@ -46,7 +46,6 @@ def _summary_row(variant: VariantResult, threads: int) -> tuple[str, ...]:
         variant.engine.value,
         variant.status.value,
         f"{variant.bytes:,}",
-        f"{variant.bytes / 1e6:.1f}",
         ABSENT if variant.cold_start_ms is None else f"{variant.cold_start_ms:.0f}",
         ABSENT if variant.peak_bytes is None else f"{variant.peak_bytes / 1e6:.0f}",
         ABSENT if throughput is None else f"{throughput.texts_per_second:,.1f}",
@@ -69,9 +68,9 @@ def latency_table(report: BenchReport) -> Table:
             found = by_length.get(length)
             cells += (ABSENT,) * 2 if found is None else (_ms(found.p50_ms), _ms(found.p95_ms))
         rows.append((variant.name.value, *cells))
-    header = [f"{length} tokens {what}" for length in lengths for what in ("p50", "p95")]
+    header = [f"{length} {what}" for length in lengths for what in ("p50", "p95")]
     return Table(
-        f"latency of one text, milliseconds, {_threads(report.threads)}",
+        f"latency of one text of so many tokens, milliseconds, {_threads(report.threads)}",
         ("variant", *header),
         tuple(rows),
     )

@@ -46,6 +46,9 @@ def test_nine_lines_are_told_apart() -> None:
         for line in root.iter(f"{SVG}polyline")
     ]
     assert len(set(looks)) == 9
+    # The first and the ninth share a colour, so their marks have different shapes.
+    marks = [e for e in root if e.attrib.get("fill") == looks[0][0]]
+    assert {e.tag for e in marks} == {f"{SVG}circle", f"{SVG}polygon"}
 
 
 def test_a_legend_of_many_names_takes_more_rows_and_stays_inside() -> None:
