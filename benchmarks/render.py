@@ -28,6 +28,7 @@ DOCUMENTS = (
     "README.md",
     "README.ko.md",
     "docs/pruning.md",
+    "docs/quality.md",
     "docs/parity.md",
     "docs/sizes.md",
     "docs/speed.md",
@@ -259,6 +260,34 @@ def quality() -> str:
     return markdown(header, rows, "lrrrr") + machine("quality") + machine("quality_onnx")
 
 
+def pruning_loss() -> str:
+    """Vectors of texts that are cut as before, and of the others."""
+    names = {"korquad-queries": "KorQuAD questions", "korquad-corpus": "KorQuAD paragraphs"}
+    names |= {"cranfield-queries": "Cranfield queries", "cranfield-corpus": "Cranfield abstracts"}
+    names |= {"korsts": "KorSTS sentences", "stsb": "STS-B sentences"}
+    rows = [
+        [
+            names[r["name"]],
+            f"{r['texts']:,}",
+            f"{r['same_pieces'] / r['texts']:.2%}",
+            *(
+                "" if r[key] is None else f"{r[key]:.6f}"
+                for key in ("min_cosine_same", "mean_cosine_other", "min_cosine_other")
+            ),
+        ]
+        for r in results("pruning_loss")
+    ]
+    header = (
+        "distinct texts",
+        "number",
+        "same pieces",
+        "smallest cosine of these",
+        "mean cosine of the others",
+        "smallest",
+    )
+    return markdown(header, rows, "lrrrrr") + machine("pruning_loss")
+
+
 def sizes() -> str:
     """Bytes at the shape of e5-small."""
     found = results("variant_sizes")
@@ -454,6 +483,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "other_languages": other_languages,
     "parity": parity,
     "quality": quality,
+    "pruning_loss": pruning_loss,
     "sizes": sizes,
     "startup": startup,
     "latency": latency,
