@@ -126,7 +126,8 @@ def run_logged(command: Sequence[str], log: Path, environment: Mapping[str, str]
     if done.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
         said = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        raise PeerError(one_line(f"exit code {done.returncode}: {said}"))
+        message = f"exit code {done.returncode}: {said}"
+        raise PeerError(one_line(message, log.parents[1], REPOSITORY))
 
 
 def make_all(checkpoint: Path, peers: Path, texts: Sequence[str]) -> dict[str, str]:

@@ -52,6 +52,7 @@ class PeerProcess:
             if not python.exists():
                 raise PeerError(f"the environment {contender.environment} is missing")
         self._contender = contender
+        self._peers = peers
         self._threads = threads
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self.started = time.perf_counter()
@@ -119,7 +120,7 @@ class PeerProcess:
             raise PeerError(self._last_words())
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            raise PeerError(one_line(reply["error"]))
+            raise PeerError(self._reason(reply["error"]))
         return reply
 
     def _last_words(self) -> str:
@@ -127,11 +128,19 @@ class PeerProcess:
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", errors="replace").split("\n")
         said = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        return one_line(f"its process ended with {code}: {said}")
+        return self._reason(f"its process ended with {code}: {said}")
+
+    def _reason(self, message: str) -> str:
+        return one_line(message, self._contender.source, self._peers, BENCHMARKS)
 
 
-def one_line(message: str) -> str:
-    """A message for a cell of a table."""
+def one_line(message: str, *places: Path) -> str:
+    """A message for a cell of a table, with the paths of `places` cut to their last part.
+
+    Where a file lay on the machine that measured says nothing to another reader.
+    """
+    for place in places:
+        message = message.replace(str(place.absolute()), place.name)
     text = " ".join(message.split())
     return text if len(text) <= _REASON else f"{text[:_REASON]}…"
 
