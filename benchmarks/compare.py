@@ -212,7 +212,7 @@ def take_turn(one: Measured, peers: Path, work: Workload, threads: int) -> None:
 def records(found: Sequence[Measured]) -> list[dict[str, Any]]:
     """One per contender: its numbers, its distance to PyTorch, and how much better ondol is."""
     vectors = {one.contender.name: one.vectors for one in found}
-    result = [
+    result: list[dict[str, Any]] = [
         {
             "name": one.contender.name,
             "failure": one.failure,
