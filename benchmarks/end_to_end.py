@@ -91,7 +91,7 @@ def measure(
     threads: int,
     operations: float,
 ) -> tuple[list[dict[str, Any]], dict[str, str | None], float]:
-    """One record per engine, versions of their packages, and the int8 peak.
+    """One record per engine, versions of the peers' packages, and the int8 peak.
 
     operations: of one pass over the texts. Raises PeerError.
     """
@@ -109,7 +109,8 @@ def measure(
             process.load()
             process.seconds(texts[::8])
             processes[contender.name] = process
-            versions |= process.describe().versions
+            if contender.environment is not None:  # ondol's stand with the machine
+                versions |= process.describe().versions
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
             for name, process in processes.items():
