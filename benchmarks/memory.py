@@ -22,9 +22,11 @@ from record import write_record
 
 from ondol.benchmarks.process import run_process
 from ondol.cli.inputs import from_file
+from ondol.engine import Engine
 from ondol.errors import InputError, OndolError
 from ondol.manifest import Manifest
 from ondol.runtime.default import default_bundle
+from ondol.variants import Variant
 
 #: Characters of a line.
 SHORTEST, LONGEST = 20, 120
@@ -50,7 +52,9 @@ def _fitting(path: Path) -> Iterator[str]:
     return (text for text in texts if SHORTEST <= len(text) <= LONGEST)
 
 
-def measure(bundle: Path, variant: str, lines: Sequence[str], counts: Sequence[int]) -> list[int]:
+def measure(
+    bundle: Path, variant: str, engine: Engine, lines: Sequence[str], counts: Sequence[int]
+) -> list[int]:
     """Peak resident bytes for each of `counts` lines. Raises OSError if a process fails."""
     peaks = []
     with tempfile.TemporaryDirectory() as work:
@@ -61,7 +65,7 @@ def measure(bundle: Path, variant: str, lines: Sequence[str], counts: Sequence[i
             texts.write_text("".join(f"{line}\n" for line in chosen), encoding="utf-8")
             command = ("--input", str(texts), "--out", str(vectors), "--model", str(bundle))
             embed = (sys.executable, "-m", "ondol", "embed", *command)
-            cost = run_process((*embed, "--variant", variant, "--quiet"))
+            cost = run_process((*embed, "--variant", variant, "--engine", engine.value, "--quiet"))
             vectors.unlink()
             peaks.append(cost.peak_bytes)
     return peaks
@@ -83,6 +87,7 @@ def main() -> int:
     parser.add_argument("bundle", nargs="?", type=Path, help="default: the one in the package")
     parser.add_argument("--corpus", type=Path, nargs="+", required=True, metavar="FILE")
     parser.add_argument("--variant", default="onnx-int8", help="default onnx-int8")
+    parser.add_argument("--engine", help="default: the variant's own")
     parser.add_argument(
         "--lines", type=int, nargs=2, default=(1_000, 100_000), help="default 1000 100000"
     )
@@ -91,13 +96,16 @@ def main() -> int:
     try:
         bundle = arguments.bundle or default_bundle()
         layers = Manifest.read(bundle).architecture.layers
+        variant = Variant.parse(arguments.variant)
+        engine = Engine.parse(arguments.engine) if arguments.engine else Engine.of(variant)
         lines = corpus_lines(arguments.corpus, max(arguments.lines))
-        peaks = measure(bundle, arguments.variant, lines, arguments.lines)
+        peaks = measure(bundle, variant.value, engine, lines, arguments.lines)
     except (OndolError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     results = {
-        "variant": arguments.variant,
+        "variant": variant.value,
+        "engine": engine.value,
         "layers": layers,
         "runs": [
             {"lines": count, "peak_bytes": peak}

@@ -382,6 +382,7 @@ def model_call_bars() -> str:
     """ondol's share of the time of its peers."""
     rows = [
         [
+            r["name"],
             r["shape"],
             r["against"],
             f"{r['ratio']:.2f}",
@@ -391,8 +392,8 @@ def model_call_bars() -> str:
         ]
         for r in results("model_call")["bars"]
     ]
-    header = ("shape", "against", "time, median", "time, fastest", "bar", "")
-    return markdown(header, rows, "llrrrl")
+    header = ("", "shape", "against", "time, median", "time, fastest", "bar", "")
+    return markdown(header, rows, "lllrrrl")
 
 
 def end_to_end() -> str:
@@ -422,7 +423,7 @@ def end_to_end_bars() -> str:
     """How many times faster than its peers ondol is."""
     rows = [
         [
-            f"`{r['variant']}`",
+            r["name"],
             r["against"],
             f"{r['ratio']:.2f}×",
             f"{r['fastest_ratio']:.2f}×",
@@ -431,7 +432,7 @@ def end_to_end_bars() -> str:
         ]
         for r in results("end_to_end")["bars"]
     ]
-    header = ("variant", "against", "faster, median", "faster, fastest", "bar", "")
+    header = ("", "against", "faster, median", "faster, fastest", "bar", "")
     return markdown(header, rows, "llrrrl")
 
 

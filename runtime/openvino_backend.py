@@ -15,6 +15,10 @@ from ondol.runtime.openvino_graph import read_encoder, vocab_rows
 if TYPE_CHECKING:
     import openvino
 
+#: Shapes of input that a compiled model may meet before it is compiled anew. OpenVINO makes kernels
+#: for every shape and product, about 12 MB for each shape of e5-small, and gives none of them back.
+MOST_SHAPES = 128
+
 #: Largest values of a row and a column, long and wide enough for any kernel's main loop.
 _ROWS, _INNER, _COLUMNS = 4, 64, 16
 
@@ -61,6 +65,7 @@ class OpenVinoBackend:
         self._narrow: _Requests | None = self._compile(streams=threads)
         self._wide: _Requests | None = None
         self._wide_calls = 0
+        self._closed = False
 
     @property
     def vocab_rows(self) -> int:
@@ -82,7 +87,8 @@ class OpenVinoBackend:
         self, sequences: Sequence[Sequence[int]], *, alone: bool = False
     ) -> list[TokenStates]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
-        requests = self._requests_for(wide=alone and ids.size >= WORTH_ALL_THREADS)
+        wide = alone and ids.size >= WORTH_ALL_THREADS
+        requests = self._requests_for(ids.shape, wide=wide)
         try:
             states = requests.run(ids)
         except RuntimeError as error:  # what OpenVINO's own exceptions become
@@ -92,20 +98,29 @@ class OpenVinoBackend:
     def close(self) -> None:
         # A run holds its model until it ends.
         with self._lock:
+            self._closed = True
             self._narrow = self._wide = None
 
-    def _requests_for(self, *, wide: bool) -> "_Requests":
+    def _requests_for(self, shape: tuple[int, ...], *, wide: bool) -> "_Requests":
         with self._lock:
-            if self._narrow is None:
+            if self._closed:
                 raise ClosedError("the model was closed; open it again")
-            if not wide or self._threads == 1:
-                return self._narrow
-            self._wide_calls += 1
-            if self._wide_calls == 1:
-                return self._narrow
-            if self._wide is None:
-                self._wide = self._compile(streams=1)
-            return self._wide
+            if wide and self._threads > 1:
+                self._wide_calls += 1
+                if self._wide_calls > 1:
+                    self._wide = self._with_room(self._wide, shape, streams=1)
+                    return self._wide
+            self._narrow = self._with_room(self._narrow, shape, streams=self._threads)
+            return self._narrow
+
+    def _with_room(
+        self, requests: "_Requests | None", shape: tuple[int, ...], *, streams: int
+    ) -> "_Requests":
+        """`requests`, or new ones if there are none or they have met too many shapes."""
+        if requests is None or len(requests.shapes | {shape}) > MOST_SHAPES:
+            requests = self._compile(streams=streams)
+        requests.shapes.add(shape)
+        return requests
 
     def _compile(self, *, streams: int) -> "_Requests":
         """Raises BundleError if OpenVINO refuses the graph."""
@@ -124,9 +139,14 @@ class OpenVinoBackend:
 
 
 class _Requests:
-    """A compiled model with as many of its requests as run at once; each holds its buffers."""
+    """A compiled model with as many of its requests as run at once; each holds its buffers.
+
+    Attributes:
+        shapes: of the inputs that it was asked to run.
+    """
 
     def __init__(self, model: "openvino.CompiledModel") -> None:
+        self.shapes: set[tuple[int, ...]] = set()
         self._model = model
         self._idle: list[openvino.InferRequest] = []
 

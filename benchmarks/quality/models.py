@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ondol.engine import Engine
 from ondol.errors import InputError
 from ondol.files import sha256_of
 from ondol.manifest import Manifest
@@ -50,10 +51,12 @@ class Bundle:
     Attributes:
         path: the bundle's directory.
         variant: None takes the bundle's default.
+        engine: None takes the variant's own.
     """
 
     path: Path
     variant: Variant | None = None
+    engine: Engine | None = None
 
     def identity(self) -> str:
         manifest = Manifest.read(self.path)
@@ -64,12 +67,12 @@ class Bundle:
                 f"{self.path} asks for the prompts {stated}, but the sets are encoded with "
                 f"{PROMPTS}; its scores would say nothing"
             )
-        engine = {"onnx": "onnxruntime", "gguf": "llama-cpp-python"}[variant.format]
+        engine = self.engine or Engine.of(variant)
         return identity_of(
             variant.value,
             manifest.variant(variant).sha256,
             manifest.tokenizer.sha256,
-            *_versions("ondol", "tokenizers", engine),
+            *_versions("ondol", "tokenizers", engine.package),
         )
 
     @contextmanager
@@ -77,7 +80,8 @@ class Bundle:
         from ondol import Embedder
 
         variant = self.variant.value if self.variant else None
-        with Embedder(self.path, variant=variant) as embedder:
+        engine = self.engine.value if self.engine else None
+        with Embedder(self.path, variant=variant, engine=engine) as embedder:
             yield lambda texts: embedder.encode(
                 texts, show_progress_bar=True, normalize_embeddings=True
             )
@@ -129,15 +133,22 @@ class NamedModel:
 
 
 def parse_model(argument: str) -> NamedModel:
-    """`[NAME=]BUNDLE[:VARIANT]` or `[NAME=]CHECKPOINT`; the default name is the path's last part.
+    """`[NAME=]BUNDLE[:VARIANT[:ENGINE]]` or `[NAME=]CHECKPOINT`.
 
-    Raises VariantError for an unknown variant.
+    The default name is the path's last part. Raises VariantError for an unknown variant, InputError
+    for an unknown engine.
     """
     name, separator, place = argument.rpartition("=")
-    path, _, variant = place.partition(":")
+    path, _, run = place.partition(":")
+    variant, _, engine = run.partition(":")
     name = name if separator else Path(place).name
     if variant or (Path(path) / "ondol.json").is_file():
-        return NamedModel(name, Bundle(Path(path), Variant.parse(variant) if variant else None))
+        bundle = Bundle(
+            Path(path),
+            Variant.parse(variant) if variant else None,
+            Engine.parse(engine) if engine else None,
+        )
+        return NamedModel(name, bundle)
     return NamedModel(name, CheckpointDirectory(Path(path)))
 
 

@@ -2,9 +2,10 @@
 
     python benchmarks/quality --eval ../shared/eval --cache DIR MODEL... [--peers DIR] [--json FILE]
 
-MODEL is a checkpoint directory (run by sentence-transformers, float32), a bundle directory, or
-`BUNDLE:VARIANT`, each with or without `NAME=` before it for the table. The first MODEL is what the
-others are compared with. --peers adds every peer that benchmarks/make_peers.py made in that folder.
+MODEL is a checkpoint directory (run by sentence-transformers, float32), a bundle directory,
+`BUNDLE:VARIANT` or `BUNDLE:VARIANT:ENGINE`, each with or without `NAME=` before it for the table.
+The first MODEL is what the others are compared with. --peers adds every peer that
+benchmarks/make_peers.py made in that folder.
 
 KorSTS and STS-B, test: Spearman's correlation of the cosine with the score. ko-en STS: the Korean
 first and the English second sentence of each pair. KorQuAD and Cranfield: nDCG@10 and recall@10.
