@@ -21,6 +21,7 @@ from typing import Any
 
 from bars import passed
 from fidelity_svg import fidelity_svg
+from quality.tables import SETS, differences, scores
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -39,9 +40,6 @@ _REGION = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 #: Of the issue that asked for the pruner: share of lines that must keep their segmentation.
 BARS = {("ko", 48_000): 0.99, ("en", 48_000): 0.95, ("ko", 41_348): 0.985, ("en", 41_348): 0.92}
-
-#: The row of quality.json that the others are compared with.
-WHOLE = "whole vocabulary, onnx-fp32"
 
 LANGUAGES = {"en": {"ko": "Korean", "en": "English"}, "ko": {"ko": "한국어", "en": "영어"}}
 
@@ -84,13 +82,13 @@ def summary(language: str) -> str:
     """README: what each variant costs and keeps."""
     sizes = {r["name"]: r["bytes"] for r in results("variant_sizes")["variants"]}
     speed = {r["name"]: r["milliseconds"] for r in results("latency")["variants"]}
-    quality = qualities()
-    whole = quality[WHOLE]
+    quality = results("quality")
+    whole = _main_scores(quality["models"][quality["base"]])
     rows = []
     for r in results("parity")["variants"]:
         name = r["name"]
-        kept = quality.get(f"48,000 rows, {name}")
-        if kept is None:
+        pruned = quality["models"].get(f"48,000 rows, {name}")
+        if pruned is None:
             continue
         rows.append(
             [
@@ -98,8 +96,7 @@ def summary(language: str) -> str:
                 f"{sizes[name] / 1e6:.1f}",
                 f"{speed[name]['16']:.1f}",
                 f"{speed[name]['256']:.0f}",
-                *(f"{kept[key] / whole[key]:.1%}" for key in ("korsts", "stsb")),
-                *(f"{kept[key] / whole[key]:.1%}" for key in ("korquad", "cranfield")),
+                *(f"{a / b:.1%}" for a, b in zip(_main_scores(pruned), whole, strict=True)),
             ]
         )
     header = {
@@ -113,6 +110,13 @@ def summary(language: str) -> str:
         ),
     }[language]  # fmt: skip
     return markdown(header, rows, "lrrrrrrr")
+
+
+def _main_scores(of: Mapping[str, Any]) -> list[float]:
+    """One score of each set: KorSTS, STS-B, KorQuAD, Cranfield."""
+    measures = {"korsts": "spearman", "stsb": "spearman"}
+    measures |= dict.fromkeys(("korquad", "cranfield"), "ndcg_at_10")
+    return [of[place][measure]["score"] for place, measure in measures.items()]
 
 
 def machine_line(language: str) -> str:
@@ -232,32 +236,20 @@ def parity() -> str:
     return markdown(header, rows, "lrrrr") + machine("parity")
 
 
-def qualities() -> dict[str, dict[str, float]]:
-    """Every row, in the order of the table; the ONNX rows are from a run of their own, later."""
-    newer = results("quality_onnx")
-    found = {}
-    for name, row in results("quality").items():
-        found[name] = newer.get(name, row)
-        if name == "48,000 rows, onnx-int8":
-            found["48,000 rows, onnx-int4"] = newer["48,000 rows, onnx-int4"]
-    return found
-
-
 def quality() -> str:
-    """Retrieval and similarity."""
-    found = qualities()
-    rows = [
-        [
-            name,
-            f"{q['korsts']:.2f}",
-            f"{q['stsb']:.2f}",
-            f"{q['korquad']:.4f}",
-            f"{q['cranfield']:.4f}",
-        ]
-        for name, q in found.items()
-    ]
-    header = ("stand-in", "KorSTS", "STS-B", "KorQuAD nDCG@10", "Cranfield nDCG@10")
-    return markdown(header, rows, "lrrrr") + machine("quality") + machine("quality_onnx")
+    """Similarity and retrieval, every score."""
+    return scores(results("quality")) + machine("quality")
+
+
+def quality_differences() -> str:
+    """What every model loses or gains, and how sure that is."""
+    found = results("quality")
+    bootstrap, items = found["bootstrap"], found["items"]
+    sizes = ", ".join(f"{SETS[place]} {count:,}" for place, count in items.items())
+    return differences(found) + (
+        f"\nDifference to {found['base']}, with its {bootstrap['confidence']:.0%} interval over "
+        f"{bootstrap['resamples']:,} paired resamples. Pairs or queries: {sizes}.\n"
+    )
 
 
 def pruning_loss() -> str:
@@ -484,6 +476,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "other_languages": other_languages,
     "parity": parity,
     "quality": quality,
+    "quality_differences": quality_differences,
     "pruning_loss": pruning_loss,
     "sizes": sizes,
     "startup": startup,
