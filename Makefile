@@ -1,6 +1,9 @@
 # make demo   run-time packages alone; embeds and ranks with the bundle inside the package
 # make test   everything: format, lint, types, tests, documentation; what CI runs
 # make dev    an editable install into the environment of `make test`
+# make evidence STANDIN=checkpoint
+#             measures ondol beside its peers and writes the tables: two hours on two cores; goes on
+#             where it was stopped
 
 PYTHON ?= python3
 
@@ -15,12 +18,12 @@ PIP := pip install --quiet --disable-pip-version-check
 # llama-cpp-python has no wheels on PyPI. pip compiles it once and caches the wheel it made.
 LEAN := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/packaging/llama-lean.cmake
 
-.PHONY: demo test dev clean
+.PHONY: demo test dev evidence clean
 
 demo: .venv-demo/installed
 	$(DEMO)/python examples/demo.py
 
-.venv-demo/installed: pyproject.toml $(shell find src runtime convert vocab_prune -type f)
+.venv-demo/installed: pyproject.toml $(shell find src runtime convert vocab_prune benchmarks/core -type f)
 	$(PYTHON) -m venv .venv-demo
 	$(DEMO)/$(PIP) .
 	touch $@
@@ -37,6 +40,44 @@ test: .venv/installed
 
 dev: .venv/installed
 	$(BIN)/$(PIP) --no-deps --editable .
+
+# The shape of multilingual-e5-small for sizes and times, the stand-in itself for quality.
+EVIDENCE := .evidence
+STANDIN ?= $(EVIDENCE)/standin
+SHARED ?= ../shared
+CORPUS := $(SHARED)/corpus/ko.txt.gz $(SHARED)/corpus/en.txt.gz
+RUNS := $(addprefix onnx-,fp32 int8 int4) $(addprefix gguf-,q8_0 q5_0 q4_0 q4_k_m)
+PRUNED := $(EVIDENCE)/standin-48000
+
+evidence: dev $(EVIDENCE)/twelve/ondol.json $(PRUNED)/ondol.json
+	$(BIN)/python benchmarks/make_peers.py $(EVIDENCE)/twelve-layers $(EVIDENCE)/peers-twelve --corpus $(CORPUS)
+	mkdir -p $(EVIDENCE)/peers-standin
+	ln -sfn ../peers-twelve/environments $(EVIDENCE)/peers-standin/environments
+	$(BIN)/python benchmarks/make_peers.py $(PRUNED)-checkpoint $(EVIDENCE)/peers-standin --corpus $(CORPUS)
+	$(BIN)/python benchmarks/compare.py $(EVIDENCE)/twelve $(EVIDENCE)/peers-twelve --eval $(SHARED)/eval \
+	  --rounds 3 \
+	  --json benchmarks/results/compare.json
+	$(BIN)/python benchmarks/quality --eval $(SHARED)/eval --cache $(EVIDENCE)/vectors \
+	  "whole vocabulary, PyTorch float32=$(STANDIN)" \
+	  $(foreach run,$(RUNS),"48,000 rows, $(run)=$(PRUNED):$(run)") \
+	  "48,000 rows, onnx-int8, openvino=$(PRUNED):onnx-int8:openvino" \
+	  --peers $(EVIDENCE)/peers-standin --json benchmarks/results/quality.json
+	$(BIN)/python benchmarks/render.py
+
+$(EVIDENCE)/twelve-layers:
+	mkdir -p $(EVIDENCE)
+	$(BIN)/python benchmarks/twelve_layers.py $(STANDIN) $@
+
+$(EVIDENCE)/twelve/ondol.json: | $(EVIDENCE)/twelve-layers
+	$(BIN)/ondol build $(EVIDENCE)/twelve-layers --keep-vocab --out $(@D) \
+	  --variants onnx-fp32,onnx-int8,onnx-int4,gguf-q8_0
+
+$(PRUNED)/ondol.json: | $(PRUNED)-checkpoint
+	$(BIN)/ondol build $(STANDIN) --out $(@D)
+
+$(PRUNED)-checkpoint:
+	mkdir -p $(EVIDENCE)
+	$(BIN)/ondol prune $(STANDIN) --out $@
 
 .venv/installed: pyproject.toml packaging/constraints.txt
 	$(PYTHON) -m venv .venv

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from peers import sentence_transformers_torch
 from quality.tables import MEASURES, SETS, interval
 
 from ondol.benchmarks.axis import Axis
@@ -27,6 +28,12 @@ COLUMNS = (
     ("peak_bytes", "peak MB", 1e-6, 0),
 )
 
+#: The header of `medians` in Korean.
+HEADER_KO = (
+    "", "MB", "시작, 초", "16토큰, ms", "64토큰, ms", "256토큰, ms", "512토큰, ms", "토큰/초",
+    "최대 MB", "품질 유지",
+)  # fmt: skip
+
 #: The length whose latency stands in the plot.
 PLOTTED = "seconds_64"
 
@@ -39,6 +46,9 @@ KEPT = {
 }
 
 OURS = "ondol "
+
+#: What users of the checkpoint have without any of this.
+REFERENCE = sentence_transformers_torch.NAME
 
 
 def kept(quality: Mapping[str, Any]) -> dict[str, float]:
@@ -78,6 +88,14 @@ def medians(compared: Mapping[str, Any], quality: Mapping[str, Any]) -> Table:
         ("", *(title for _, title, _, _ in COLUMNS), "kept"),
         tuple(rows),
     )
+
+
+def highlights(compared: Mapping[str, Any], quality: Mapping[str, Any]) -> Table:
+    """As `medians`: ondol, PyTorch, and of the peers those that are best in a column."""
+    best = {peer["name"] for peer in compared["best_peers"].values()} | {REFERENCE}
+    table = medians(compared, quality)
+    rows = tuple(row for row in table.rows if row[0].startswith(OURS) or row[0] in best)
+    return Table(table.caption, table.header, rows)
 
 
 def spreads(compared: Mapping[str, Any]) -> Table:

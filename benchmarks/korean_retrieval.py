@@ -111,7 +111,7 @@ def _run(options: argparse.Namespace) -> int:
         from quality.mteb_encoder import BundleEncoder
     except ImportError as error:
         raise InputError(
-            f"cannot import mteb ({error}): pip install -r benchmarks/quality/mteb.txt"
+            f"cannot import mteb ({error}): pip install 'ondol[dev]' brings it"
         ) from error
     with Embedder(options.bundle, variant=options.variant) as embedder:
         encoder = BundleEncoder(embedder)

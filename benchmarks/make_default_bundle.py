@@ -2,7 +2,7 @@
 
     python ../shared/standin/expand.py STANDIN
     python benchmarks/make_default_bundle.py STANDIN --eval ../shared/eval \
-        --out src/ondol/default_bundle
+        --cache vectors --out src/ondol/default_bundle
 
 It holds one quantized variant per engine and a small vocabulary, so that a clone of the repository
 stays small. The model card gets the quality of each variant and of the whole checkpoint in float32,
@@ -11,7 +11,6 @@ measured as benchmarks/quality does.
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from quality.cache import vectors_of
@@ -62,19 +61,19 @@ def row(name: str, scores: Scores) -> str:
     )
 
 
-def measured_rows(models: list[NamedModel], folder: Path) -> list[str]:
+def measured_rows(models: list[NamedModel], folder: Path, cache: Path) -> list[str]:
     """A row of the model card's table for each model."""
     sets = read_sets(folder)
     texts = distinct_texts(sets)
-    with tempfile.TemporaryDirectory() as cache:
-        vectors = ((model.name, vectors_of(model, texts, Path(cache))) for model in models)
-        return [row(name, scores) for name, scores in compare(sets, vectors)]
+    vectors = ((model.name, vectors_of(model, texts, cache)) for model in models)
+    return [row(name, scores) for name, scores in compare(sets, vectors)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("standin", type=Path, help="the expanded stand-in checkpoint")
     parser.add_argument("--eval", type=Path, required=True, help="folder with the four sets")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for vectors, kept")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     report = build(
@@ -97,7 +96,7 @@ def main() -> None:
             for record in report.manifest.variants
         ),
     ]
-    rows = measured_rows(models, options.eval)
+    rows = measured_rows(models, options.eval, options.cache)
     card = options.out / "README.md"
     card.write_text(card.read_text("utf-8") + ABOUT + "\n".join(rows) + "\n", encoding="utf-8")
     print(f"{options.out}: {size:,} bytes")

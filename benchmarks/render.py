@@ -19,9 +19,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import evidence
 from bars import passed
 from fidelity_svg import fidelity_svg
 from quality.tables import SETS, differences, scores
+
+from ondol.benchmarks.tables import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -33,8 +36,12 @@ DOCUMENTS = (
     "docs/parity.md",
     "docs/sizes.md",
     "docs/speed.md",
+    "docs/evidence.md",
 )
 PICTURE = "docs/fidelity.svg"
+SIZE_PICTURE = "docs/size_quality.svg"
+LATENCY_PICTURE = "docs/latency_quality.svg"
+PAGE = "benchmarks/results/evidence.html"
 
 _REGION = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -79,53 +86,39 @@ def machine(name: str) -> str:
 
 
 def summary(language: str) -> str:
-    """README: what each variant costs and keeps."""
-    sizes = {r["name"]: r["bytes"] for r in results("variant_sizes")["variants"]}
-    speed = {r["name"]: r["milliseconds"] for r in results("latency")["variants"]}
-    quality = results("quality")
-    whole = _main_scores(quality["models"][quality["base"]])
-    rows = []
-    for r in results("parity")["variants"]:
-        name = r["name"]
-        pruned = quality["models"].get(f"48,000 rows, {name}")
-        if pruned is None:
-            continue
-        rows.append(
-            [
-                f"`{name}`",
-                f"{sizes[name] / 1e6:.1f}",
-                f"{speed[name]['16']:.1f}",
-                f"{speed[name]['256']:.0f}",
-                *(f"{a / b:.1%}" for a, b in zip(_main_scores(pruned), whole, strict=True)),
-            ]
-        )
-    header = {
-        "en": (
-            "variant", "MB", "ms, 16 tokens", "ms, 256 tokens",
-            "KorSTS kept", "STS-B kept", "KorQuAD kept", "Cranfield kept",
-        ),
-        "ko": (
-            "변형", "MB", "16토큰 ms", "256토큰 ms",
-            "KorSTS 유지", "STS-B 유지", "KorQuAD 유지", "Cranfield 유지",
-        ),
-    }[language]  # fmt: skip
-    return markdown(header, rows, "lrrrrrrr")
-
-
-def _main_scores(of: Mapping[str, Any]) -> list[float]:
-    """One score of each set: KorSTS, STS-B, KorQuAD, Cranfield."""
-    measures = {"korsts": "spearman", "stsb": "spearman"}
-    measures |= dict.fromkeys(("korquad", "cranfield"), "ndcg_at_10")
-    return [of[place][measure]["score"] for place, measure in measures.items()]
+    """README: ondol and its peers side by side."""
+    table = evidence.highlights(results("compare"), results("quality"))
+    header = {"en": table.header, "ko": evidence.HEADER_KO}[language]
+    return markdown(header, table.rows, "l" + "r" * (len(header) - 1))
 
 
 def machine_line(language: str) -> str:
-    """README: the hardware of `summary`."""
-    facts = record("latency")["machine"]
+    """README: the hardware of `summary`, and what was measured on what."""
+    found = results("compare")
+    facts = record("compare")["machine"]
     processor = re.sub(r"\s+\d+-Core Processor", "", facts["processor"])
+    threads, rows = found["threads"], found["rows"]
     if language == "ko":
-        return f"측정: {processor}, AVX512-VNNI, 스레드 1개.\n"
-    return f"Measured on one thread of {processor} with AVX512-VNNI.\n"
+        return f"측정: {processor}, AVX512-VNNI, 스레드 {threads}개, 어휘 {rows:,}행.\n"
+    return f"Measured on {threads} threads of {processor} with AVX512-VNNI, {rows:,} rows.\n"
+
+
+def comparison() -> str:
+    """Every contender, medians."""
+    found = results("compare")
+    table = _from(evidence.medians(found, results("quality"))) + machine("compare")
+    versions: dict[str, str] = {}
+    for one in found["contenders"]:
+        if not one["name"].startswith(evidence.OURS):
+            versions |= {k: v for k, v in one["versions"].items() if v and k != "ondol"}
+    return table + f"\nPeers: {', '.join(f'{k} {v}' for k, v in sorted(versions.items()))}.\n"
+
+
+def _from(table: Table) -> str:
+    """A table and its caption as Markdown."""
+    caption = f"{table.caption[0].upper()}{table.caption[1:]}."
+    aligned = "l" + "r" * (len(table.header) - 1)
+    return markdown(table.header, table.rows, aligned) + f"\n{caption}\n"
 
 
 def prune_fidelity(language: str) -> str:
@@ -464,6 +457,11 @@ def start_line(language: str) -> str:
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
+    "comparison": comparison,
+    "comparison_spread": lambda: _from(evidence.spreads(results("compare"))),
+    "comparison_ratios": lambda: _from(evidence.ratios(results("compare"))),
+    "comparison_best": lambda: _from(evidence.best_peers(results("compare"))),
+    "comparison_failures": lambda: _from(evidence.failures(results("compare"))),
     "summary": lambda: summary("en"),
     "summary_ko": lambda: summary("ko"),
     "machine": lambda: machine_line("en"),
@@ -516,7 +514,15 @@ def picture() -> str:
 def expected() -> dict[str, str]:
     """What every file should contain, by its path from the root."""
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
-    return {**{name: render(text) for name, text in texts.items()}, PICTURE: picture()}
+    compared, measured = results("compare"), results("quality")
+    commands = [record(name)["command"] for name in ("compare", "quality")]
+    return {
+        **{name: render(text) for name, text in texts.items()},
+        PICTURE: picture(),
+        SIZE_PICTURE: evidence.size_plot(compared, measured),
+        LATENCY_PICTURE: evidence.latency_plot(compared, measured),
+        PAGE: evidence.page(compared, measured, commands, machine_line("en")),
+    }
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from ondol import Embedder
 from ondol.runtime.similarity import rowwise_cosine
 
 mteb = pytest.importorskip(
-    "mteb", reason="needs mteb: pip install -r benchmarks/quality/mteb.txt", exc_type=ImportError
+    "mteb", reason="needs mteb, which the extra dev brings", exc_type=ImportError
 )
 
 from datasets import Dataset  # noqa: E402

@@ -11,6 +11,7 @@ from quality.models import Bundle, CheckpointDirectory, parse_model
 from quality.tables import differences, interval, scores
 
 from ondol.convert.build import BuildOptions, build
+from ondol.engine import Engine
 from ondol.errors import InputError, VariantError
 from ondol.runtime.default import default_bundle
 from ondol.variants import Variant
@@ -110,6 +111,8 @@ def test_models_are_parsed() -> None:
     assert named.name == "a=b"
     assert named.model == Bundle(bundle, Variant.GGUF_Q5_0)
     assert parse_model(str(bundle)).model == Bundle(bundle)
+    in_openvino = parse_model(f"{bundle}:onnx-int8:openvino").model
+    assert in_openvino == Bundle(bundle, Variant.ONNX_INT8, Engine.OPENVINO)
     assert parse_model("some/checkpoint").model == CheckpointDirectory(Path("some/checkpoint"))
     assert parse_model("some/checkpoint").name == "checkpoint"
     with pytest.raises(VariantError, match="unknown variant 'int8'"):
