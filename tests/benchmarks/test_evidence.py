@@ -26,7 +26,7 @@ def contender(name: str, factor: float, failure: str | None = None) -> dict[str,
         "name": name,
         "failure": failure,
         "numbers": {} if failure else numbers,
-        "ratios": {} if failure else {key: factor for key in numbers},
+        "ratios": {} if failure else dict.fromkeys(numbers, factor),
         "versions": {},
     }
 
@@ -109,7 +109,7 @@ def test_the_short_table_has_ondol_pytorch_and_the_best(
 
 def test_spreads_ratios_and_reasons(compared: dict[str, Any]) -> None:
     assert evidence.spreads(compared).rows[0][1] == "0.50–2.00"
-    assert dict((row[0], row[1]) for row in evidence.ratios(compared).rows)["slow peer"] == "30.00"
+    assert {row[0]: row[1] for row in evidence.ratios(compared).rows}["slow peer"] == "30.00"
     assert evidence.best_peers(compared).rows == (("MB", "fast peer", "3.00"),)
     assert evidence.failures(compared).rows == (("broken peer", "needs another processor"),)
 

@@ -1,5 +1,6 @@
 """OpenVINO on the same files: integers where the plan has them, and clear refusals."""
 
+import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -216,6 +217,6 @@ def test_a_model_that_met_many_shapes_is_compiled_anew(
         (states,) = backend.token_states([[0, *[5] * (tokens - 2), 2]])
         assert states.tobytes() == first.setdefault(tokens, states.tobytes())
         compiled.append(backend._narrow)
-    changes = [a is not b for a, b in zip(compiled, compiled[1:], strict=False)]
+    changes = [a is not b for a, b in itertools.pairwise(compiled)]
     # 3, 4 and 5 are met; 6 is one too many, and with 3, 4 then 5 again.
     assert changes == [False, False, False, False, True, False, False, True, False]
