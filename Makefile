@@ -48,6 +48,9 @@ SHARED ?= ../shared
 CORPUS := $(SHARED)/corpus/ko.txt.gz $(SHARED)/corpus/en.txt.gz
 RUNS := $(addprefix onnx-,fp32 int8 int4) $(addprefix gguf-,q8_0 q5_0 q4_0 q4_k_m)
 PRUNED := $(EVIDENCE)/standin-48000
+# Of the peers those whose vectors are their own: the others run float32, or the same files.
+PEERS := sentence-transformers,^onnx^int8 sentence-transformers,^openvino^int8 \
+  CTranslate2^int8,^intra_threads model2vec,^distilled
 
 evidence: dev $(EVIDENCE)/twelve/ondol.json $(PRUNED)/ondol.json
 	$(BIN)/python benchmarks/make_peers.py $(EVIDENCE)/twelve-layers $(EVIDENCE)/peers-twelve --corpus $(CORPUS)
@@ -61,7 +64,8 @@ evidence: dev $(EVIDENCE)/twelve/ondol.json $(PRUNED)/ondol.json
 	  "whole vocabulary, PyTorch float32=$(STANDIN)" \
 	  $(foreach run,$(RUNS),"48,000 rows, $(run)=$(PRUNED):$(run)") \
 	  "48,000 rows, onnx-int8, openvino=$(PRUNED):onnx-int8:openvino" \
-	  --peers $(EVIDENCE)/peers-standin --json benchmarks/results/quality.json
+	  --peers $(EVIDENCE)/peers-standin $(foreach peer,$(PEERS),--peer "$(subst ^, ,$(peer))") \
+	  --json benchmarks/results/quality.json
 	$(BIN)/python benchmarks/render.py
 
 $(EVIDENCE)/twelve-layers:

@@ -5,7 +5,7 @@
 MODEL is a checkpoint directory (run by sentence-transformers, float32), a bundle directory,
 `BUNDLE:VARIANT` or `BUNDLE:VARIANT:ENGINE`, each with or without `NAME=` before it for the table.
 The first MODEL is what the others are compared with. --peers adds every peer that
-benchmarks/make_peers.py made in that folder.
+benchmarks/make_peers.py made in that folder, or those that --peer names.
 
 KorSTS and STS-B, test: Spearman's correlation of the cosine with the score. ko-en STS: the Korean
 first and the English second sentence of each pair. KorQuAD and Cranfield: nDCG@10 and recall@10.
@@ -44,6 +44,12 @@ def main() -> int:
     parser.add_argument("--eval", type=Path, required=True, help="folder with the sets")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the vectors")
     parser.add_argument("--peers", type=Path, help="what benchmarks/make_peers.py wrote")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        metavar="NAME",
+        help="of the peers only this one; may be given several times",
+    )
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     options = parser.parse_args()
     try:
@@ -56,7 +62,7 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     models = [parse_model(argument) for argument in options.models]
     if options.peers:
-        models += peer_models(options.peers)
+        models += _chosen(peer_models(options.peers), options.peer)
     names = [named.name for named in models]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(
@@ -74,6 +80,16 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         write_record(options.json, results)
     return 1 if failed else 0
+
+
+def _chosen(models: list[NamedModel], names: Sequence[str] | None) -> list[NamedModel]:
+    """Those of `names`; None for all. Raises InputError for a name that there is not."""
+    if names is None:
+        return models
+    known = [named.name for named in models]
+    if unknown := sorted(set(names) - set(known)):
+        raise InputError(f"no peer is called {unknown[0]!r}; expected one of: {'; '.join(known)}")
+    return [named for named in models if named.name in names]
 
 
 def _vectors(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quality.models import Bundle, CheckpointDirectory, parse_model
+from quality.models import Bundle, CheckpointDirectory, NamedModel, parse_model
+from quality.program import _chosen
 from quality.tables import differences, interval, scores
 
 from ondol.convert.build import BuildOptions, build
@@ -139,3 +140,11 @@ def test_a_bundle_with_other_prompts_is_not_measured(make_checkpoint: Any, tmp_p
 def test_intervals_are_written_with_signs() -> None:
     assert interval(0.00361, -0.001, 0.0081) == "+0.0036 [−0.0010, +0.0081]"
     assert interval(-0.000001, -0.1, 0) == "+0.0000 [−0.1000, +0.0000]"
+
+
+def test_peers_are_chosen_by_name() -> None:
+    models = [NamedModel(name, Bundle(default_bundle())) for name in ("a, int8", "b", "c")]
+    assert _chosen(models, None) == models
+    assert [named.name for named in _chosen(models, ["c", "a, int8"])] == ["a, int8", "c"]
+    with pytest.raises(InputError, match="no peer is called 'd'; expected one of: a, int8; b; c"):
+        _chosen(models, ["d"])
