@@ -47,6 +47,20 @@ KEPT = {
 
 OURS = "ondol "
 
+#: Contenders that run the weights or the file of another, whose quality stands for theirs.
+SAME_VECTORS = {
+    sentence_transformers_torch.NAME: "ondol onnx-fp32",
+    "ondol onnx-fp32, openvino": "ondol onnx-fp32",
+    "sentence-transformers, onnx float": "ondol onnx-fp32",
+    "sentence-transformers, openvino float": "ondol onnx-fp32",
+    "fastembed, onnx float": "ondol onnx-fp32",
+    "fastembed, onnx int8": "sentence-transformers, onnx int8",
+    "optimum ORTModel, onnx int8": "sentence-transformers, onnx int8",
+    "CTranslate2 int8, inter_threads": "CTranslate2 int8, intra_threads",
+    "llama-cpp-python gguf-q8_0": "ondol gguf-q8_0",
+    "llama-cpp-python gguf-q8_0, flash attention": "ondol gguf-q8_0",
+}
+
 #: What users of the checkpoint have without any of this.
 REFERENCE = sentence_transformers_torch.NAME
 
@@ -63,8 +77,9 @@ def kept(quality: Mapping[str, Any]) -> dict[str, float]:
 
 def quality_of(name: str, shares: Mapping[str, float]) -> float | None:
     """Of a contender of compare.json; None if its quality was not measured."""
-    ours = f"48,000 rows, {name.removeprefix(OURS)}"
-    return shares.get(ours if name.startswith(OURS) else name)
+    named = SAME_VECTORS.get(name, name)
+    ours = f"48,000 rows, {named.removeprefix(OURS)}"
+    return shares.get(ours if named.startswith(OURS) else named)
 
 
 def medians(compared: Mapping[str, Any], quality: Mapping[str, Any]) -> Table:
@@ -84,7 +99,8 @@ def medians(compared: Mapping[str, Any], quality: Mapping[str, Any]) -> Table:
         "medians. MB: weights and tokenizer. start: from process start to the first vector. One "
         f"text at a time, and {compared['texts']} mixed texts in one call, on "
         f"{compared['threads']} threads. kept: mean share of the whole float32 model's scores on "
-        "KorSTS, STS-B, KorQuAD and Cranfield",
+        "KorSTS, STS-B, KorQuAD and Cranfield; that of float32, and of a file in several engines, is "
+        "measured once",
         ("", *(title for _, title, _, _ in COLUMNS), "kept"),
         tuple(rows),
     )

@@ -1,10 +1,14 @@
 """The comparison's tables and plots say what the results say."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import evidence
 import pytest
 from peers import sentence_transformers_torch
+
+COMPARED = Path(evidence.__file__).parent / "results" / "compare.json"
 
 
 def contender(name: str, factor: float, failure: str | None = None) -> dict[str, Any]:
@@ -92,6 +96,17 @@ def test_every_contender_that_ran_has_a_row(
     assert kept["fast peer"] == "80.0%"
     assert kept["ondol onnx-int8, openvino"] == "-", "its quality was not measured"
     assert len(evidence.HEADER_KO) == len(table.header)
+
+
+def test_one_file_in_several_engines_has_one_quality(quality: dict[str, Any]) -> None:
+    shares = evidence.kept(quality) | {"48,000 rows, gguf-q8_0": 0.97}
+    assert evidence.quality_of("llama-cpp-python gguf-q8_0", shares) == 0.97
+    assert evidence.quality_of("ondol gguf-q8_0", shares) == 0.97
+    assert evidence.quality_of("llama-cpp-python gguf-q4_0", shares) is None
+    known = {
+        one["name"] for one in json.loads(COMPARED.read_text("utf-8"))["results"]["contenders"]
+    }
+    assert set(evidence.SAME_VECTORS) <= known
 
 
 def test_shares_are_averaged_over_the_sets(quality: dict[str, Any]) -> None:
