@@ -99,7 +99,7 @@ def medians(compared: Mapping[str, Any], quality: Mapping[str, Any]) -> Table:
         "medians. MB: weights and tokenizer. start: from process start to the first vector. One "
         f"text at a time, and {compared['texts']} mixed texts in one call, on "
         f"{compared['threads']} threads. kept: mean share of the whole float32 model's scores on "
-        "KorSTS, STS-B, KorQuAD and Cranfield; that of float32, and of a file in several engines, is "
+        "KorSTS, STS-B, KorQuAD and Cranfield; that of float32, and of a file that several run, is "
         "measured once",
         ("", *(title for _, title, _, _ in COLUMNS), "kept"),
         tuple(rows),
