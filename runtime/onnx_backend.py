@@ -8,8 +8,9 @@ import numpy as np
 import onnxruntime
 
 from ondol.errors import BundleError, ClosedError, EngineError
-from ondol.runtime.backend import WORTH_ALL_THREADS, TokenStates
+from ondol.runtime.backend import TokenStates
 from ondol.runtime.int8_products import make_products_exact
+from ondol.runtime.lone_calls import LoneCalls
 
 #: Under this key of the ONNX file's own metadata the converter notes the rows that it wrote.
 VOCAB_ROWS_KEY = "ondol.vocab_rows"
@@ -19,9 +20,8 @@ class OnnxBackend:
     """An ONNX encoder on the CPU. See `ondol.runtime.backend.Backend`.
 
     One session runs on the threads of its callers, each run on one, and all share its weights. A
-    call that is alone and long enough gets a second session, with threads of its own. It holds the
-    weights once more, so it is opened only when the second such call comes: the first is often the
-    only one of its process, and opening takes longer than one call saves.
+    call that is alone and long enough gets a second session, with threads of its own, which holds
+    the weights once more (see LoneCalls).
 
     Args:
         threads: of all runs together, and of one that is alone.
@@ -50,7 +50,7 @@ class OnnxBackend:
         self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = session
         self._wide_session: onnxruntime.InferenceSession | None = None
-        self._wide_calls = 0
+        self._lone_calls = LoneCalls(threads)
 
     @property
     def vocab_rows(self) -> int:
@@ -72,7 +72,7 @@ class OnnxBackend:
         self, sequences: Sequence[Sequence[int]], *, alone: bool = False
     ) -> list[TokenStates]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
-        session = self._session_for(wide=alone and ids.size >= WORTH_ALL_THREADS)
+        session = self._session_for(ids.size, alone=alone)
         feeds = {
             "input_ids": ids,
             "attention_mask": np.ones_like(ids),
@@ -89,14 +89,11 @@ class OnnxBackend:
         with self._lock:
             self._session = self._wide_session = None
 
-    def _session_for(self, *, wide: bool) -> onnxruntime.InferenceSession:
+    def _session_for(self, tokens: int, *, alone: bool) -> onnxruntime.InferenceSession:
         with self._lock:
             if self._session is None:
                 raise ClosedError("the model was closed; open it again")
-            if not wide or self._threads == 1:
-                return self._session
-            self._wide_calls += 1
-            if self._wide_calls == 1:
+            if not self._lone_calls.get_all_threads(tokens, alone=alone):
                 return self._session
             if self._wide_session is None:
                 self._wide_session = _open(self._path, threads=self._threads)

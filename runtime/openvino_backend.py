@@ -1,5 +1,6 @@
 """OpenVINO behind the backend seam: the same ONNX files, faster on some processors."""
 
+import math
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ondol.errors import BundleError, ClosedError, EngineError, MissingDependencyError
-from ondol.runtime.backend import WORTH_ALL_THREADS, TokenStates
+from ondol.runtime.backend import TokenStates
+from ondol.runtime.lone_calls import LoneCalls
 from ondol.runtime.openvino_graph import read_encoder, vocab_rows
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class OpenVinoBackend:
     """An ONNX encoder on the CPU, run by OpenVINO. See `ondol.runtime.backend.Backend`.
 
     Runs go to streams of one thread each, which share the weights. A call that is alone and long
-    enough gets a model compiled for all threads, from the second such call on, as in OnnxBackend.
+    enough gets a model compiled for all threads (see LoneCalls).
 
     Args:
         threads: of all runs together, and of one that is alone.
@@ -64,7 +66,7 @@ class OpenVinoBackend:
         self._lock = threading.Lock()
         self._narrow: _Requests | None = self._compile(streams=threads)
         self._wide: _Requests | None = None
-        self._wide_calls = 0
+        self._lone_calls = LoneCalls(threads)
         self._closed = False
 
     @property
@@ -87,8 +89,7 @@ class OpenVinoBackend:
         self, sequences: Sequence[Sequence[int]], *, alone: bool = False
     ) -> list[TokenStates]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
-        wide = alone and ids.size >= WORTH_ALL_THREADS
-        requests = self._requests_for(ids.shape, wide=wide)
+        requests = self._requests_for(ids.shape, alone=alone)
         try:
             states = requests.run(ids)
         except RuntimeError as error:  # what OpenVINO's own exceptions become
@@ -101,15 +102,13 @@ class OpenVinoBackend:
             self._closed = True
             self._narrow = self._wide = None
 
-    def _requests_for(self, shape: tuple[int, ...], *, wide: bool) -> "_Requests":
+    def _requests_for(self, shape: tuple[int, ...], *, alone: bool) -> "_Requests":
         with self._lock:
             if self._closed:
                 raise ClosedError("the model was closed; open it again")
-            if wide and self._threads > 1:
-                self._wide_calls += 1
-                if self._wide_calls > 1:
-                    self._wide = self._with_room(self._wide, shape, streams=1)
-                    return self._wide
+            if self._lone_calls.get_all_threads(math.prod(shape), alone=alone):
+                self._wide = self._with_room(self._wide, shape, streams=1)
+                return self._wide
             self._narrow = self._with_room(self._narrow, shape, streams=self._threads)
             return self._narrow
 

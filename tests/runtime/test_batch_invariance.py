@@ -57,8 +57,8 @@ def test_a_run_on_all_threads_gives_the_same_bits(
     tiny_bundle: Path, variant: str, engine: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A text of the tiny model is too short for several threads otherwise.
-    for name in ("onnx", "openvino", "llama"):
-        monkeypatch.setattr(f"ondol.runtime.{name}_backend.WORTH_ALL_THREADS", 1)
+    for module in ("lone_calls", "llama_backend"):
+        monkeypatch.setattr(f"ondol.runtime.{module}.WORTH_ALL_THREADS", 1)
     texts = ["한국 a", "", "ab 한국 한국 a b" * 3, "어 한"]
     with Embedder(tiny_bundle, variant=variant, engine=engine, threads=1) as one:
         expected = one.encode(texts)

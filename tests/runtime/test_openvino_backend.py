@@ -22,7 +22,7 @@ from ondol.errors import (
     VariantError,
 )
 from ondol.manifest import Manifest
-from ondol.runtime import openvino_backend
+from ondol.runtime import lone_calls, openvino_backend
 from ondol.runtime.embedder import Embedder
 from ondol.runtime.engines import choose_variant
 from ondol.runtime.onnx_backend import OnnxBackend
@@ -193,7 +193,7 @@ def test_closed_means_closed(tiny_bundle: Path) -> None:
 def test_the_second_long_call_alone_gets_all_threads(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino_backend, "WORTH_ALL_THREADS", 5)
+    monkeypatch.setattr(lone_calls, "WORTH_ALL_THREADS", 5)
     backend = open_backend(tiny_bundle, "onnx-int8", threads=2)
     first = backend.token_states(IDS[:1], alone=True)[0]
     assert backend._wide is None, "the first is often the only one"
