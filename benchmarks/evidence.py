@@ -187,10 +187,14 @@ def quality_differences(quality: Mapping[str, Any]) -> Table:
 
 
 def size_plot(compared: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
-    """Size against quality, an SVG document."""
+    """Size against quality, an SVG document. One file in several engines is one point."""
     return scatter(
         "Size against quality",
-        _points(compared, quality, "bytes", 1e-6),
+        [
+            point
+            for name, point in _points(compared, quality, "bytes", 1e-6)
+            if name not in SAME_VECTORS or name == REFERENCE
+        ],
         Axis("weights and tokenizer, MB", log=True),
         Axis("quality kept, %"),
     )
@@ -200,7 +204,7 @@ def latency_plot(compared: Mapping[str, Any], quality: Mapping[str, Any]) -> str
     """Latency against quality, an SVG document."""
     return scatter(
         f"Latency against quality, {compared['threads']} threads",
-        _points(compared, quality, PLOTTED, 1e3),
+        [point for _, point in _points(compared, quality, PLOTTED, 1e3)],
         Axis("one text of 64 tokens, ms", log=True),
         Axis("quality kept, %"),
     )
@@ -239,21 +243,21 @@ def page(
 
 def _points(
     compared: Mapping[str, Any], quality: Mapping[str, Any], key: str, factor: float
-) -> list[Point]:
+) -> list[tuple[str, Point]]:
+    """A point for each contender whose quality is known, with its name."""
     shares = kept(quality)
     points = []
     for one in _ran(compared):
         share = quality_of(one["name"], shares)
         if share is not None:
             ours = one["name"].startswith(OURS)
-            points.append(
-                Point(
-                    one["name"].removeprefix(OURS),
-                    one["numbers"][key]["median"] * factor,
-                    100 * share,
-                    "ondol" if ours else "peers",
-                )
+            point = Point(
+                one["name"].removeprefix(OURS),
+                one["numbers"][key]["median"] * factor,
+                100 * share,
+                "ondol" if ours else "peers",
             )
+            points.append((one["name"], point))
     return points
 
 
