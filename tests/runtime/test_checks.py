@@ -105,7 +105,7 @@ def test_an_engine_that_computes_something_else(bundle: Path, check: str) -> Non
     vectors = np.load(bundle / "reference.npy")
     np.save(bundle / "reference.npy", vectors[::-1])
     record_again(bundle, "reference.npy")
-    with pytest.raises(SelfTestError, match=r"onnx-fp32 gives cosine .* its floor is 0.99999"):
+    with pytest.raises(SelfTestError, match=r"onnx-fp32 in onnxruntime gives cosine .* its floor is 0.99999"):
         Embedder(bundle, variant="onnx-fp32", check=check)
     Embedder(bundle, variant="onnx-fp32", check="off").close()
 
