@@ -4,7 +4,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -141,6 +141,15 @@ class Manifest:
                 return record
         held = ", ".join(record.name.value for record in self.variants)
         raise VariantError(f"the bundle has no variant {wanted}; it holds {held}")
+
+    def files_of(self, variants: Iterable[VariantRecord]) -> tuple[FileRecord, ...]:
+        """All files that a bundle needs to run these variants; ondol.json is not among them."""
+        return (
+            self.tokenizer,
+            self.reference.texts,
+            self.reference.vectors,
+            *(FileRecord(variant.path, variant.bytes, variant.sha256) for variant in variants),
+        )
 
     def to_json(self) -> str:
         return json.dumps(_plain(self), ensure_ascii=False, indent=2) + "\n"
