@@ -164,7 +164,7 @@ class Manifest:
         if not path.is_file():
             what = "has no ondol.json" if bundle.is_dir() else "is not a directory"
             raise BundleNotFoundError(
-                f"{bundle} {what}; expected a bundle, as `ondol build SOURCE --out DIR` writes it"
+                f"{bundle} {what}; expected a bundle, as `ondol build` and `ondol pull` write it"
             )
         try:
             content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,12 +1,16 @@
 """Resolving a source: directories, and checkpoints on the hub."""
 
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ondol.errors import CheckpointError
+from ondol.files import sha256_of
 from ondol.hub.checkpoints import resolve
+from ondol.manifest import Manifest
 
 PROGRAM = """
 import sys
@@ -62,6 +66,22 @@ def test_only_needed_files_are_downloaded_and_the_commit_is_known(hub: Any) -> N
         assert again.stdout.splitlines() == [directory, name, revision], again.stderr
 
 
+def test_a_build_records_the_repository_and_the_commit(
+    hub: Any, make_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    checkpoint = make_checkpoint()
+    files = {p.relative_to(checkpoint).as_posix(): p for p in checkpoint.rglob("*") if p.is_file()}
+    commit = hub.hold("org/name", {name: path.read_bytes() for name, path in files.items()})
+    options = ["--keep-vocab", "--variants", "onnx-fp32", "--out", str(tmp_path / "bundle")]
+    done = hub.ondol("build", "org/name", "--revision", "main", *options)
+    assert done.returncode == 0, done.stderr
+    source = Manifest.read(tmp_path / "bundle").source
+    assert (source.id, source.revision) == ("org/name", commit)
+    assert {f.path: f.sha256 for f in source.files} == {
+        f.path: sha256_of(checkpoint / f.path) for f in source.files
+    }
+
+
 def test_a_commit_stays_what_it_was(hub: Any) -> None:
     old = hub.hold("org/name", CHECKPOINT)
     hub.hold("org/name", {**CHECKPOINT, "model.safetensors": b"better weights"})
@@ -88,6 +108,9 @@ def test_weights_that_break_off_are_taken_up_where_they_broke(hub: Any) -> None:
     assert [start > 0 for start in starts[1:]] == [True]
 
 
+@pytest.mark.skipif(
+    not version("huggingface_hub").startswith("0."), reason="later clients begin the file again"
+)
 def test_so_are_weights_that_broke_off_in_an_earlier_process(hub: Any) -> None:
     weights = bytes(range(256)) * (24 * 2**12)
     hub.hold("org/name", {**CHECKPOINT, "model.safetensors": weights})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Download a bundle from a repository of the Hugging Face hub into a directory, whole or with some of
 its variants. Every file is compared with the checksum in the bundle's manifest; the directory
-appears only when it is complete. A pull that broke off goes on where it stopped.
+appears only when it is complete. What a pull that broke off has fetched stays in the hub's cache.
 
 HF_TOKEN, HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE mean what they mean to huggingface_hub.
 

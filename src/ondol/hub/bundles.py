@@ -65,7 +65,7 @@ def pull(
 
     Every file is compared with the manifest first. The manifest of the directory is the
     repository's own but for `variants`, which lists the ones that were asked for. What a pull that
-    broke off has downloaded stays in the hub's cache, and the next one goes on from there.
+    broke off has fetched stays in the hub's cache, and is not fetched again.
 
     Args:
         repository: ORGANISATION/NAME.

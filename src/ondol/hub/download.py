@@ -11,17 +11,18 @@ from ondol.errors import DownloadError, MissingDependencyError
 from ondol.files import sha256_of
 from ondol.hub.failures import broke_off, reason, status_code
 
-#: How often a transfer that broke off is taken up where it broke, before that is an error. The
-#: client itself does so for some of the ways in which a connection can break, not for all.
+#: How often a transfer that broke off is taken up again before that is an error. The client itself
+#: does so for some of the ways in which a connection can break, not for all; what a file has got
+#: so far is kept between attempts by huggingface_hub 0.x over HTTP.
 _ATTEMPTS = 5
 
 
 def download_file(repository: str, name: str, revision: str | None) -> Path | None:
     """A file's path in the cache, downloaded if it is not there yet.
 
-    `snapshot_of` tells its commit. A file of a known commit that is in
-    the cache costs no question to the hub; where the hub cannot be reached, a branch or tag is
-    what it was when it was last asked for.
+    `snapshot_of` tells its commit. A file of a known commit that is in the cache costs no question
+    to the hub; where the hub cannot be reached, a branch or tag is what it was when it was last
+    asked for.
 
     Args:
         repository: ORGANISATION/NAME.

@@ -54,10 +54,12 @@ def reason(error: BaseException, repository: str) -> str:
     if status is not None:
         return f"the hub answered {status}, {_short(error)}: try again later"
     if any("Timeout" in type(member).__name__ for member in chain):
+        # The client asks for a file's checksum first, and wraps what goes wrong there.
+        first = isinstance(error, errors.LocalEntryNotFoundError)
+        name = "HF_HUB_ETAG_TIMEOUT" if first else "HF_HUB_DOWNLOAD_TIMEOUT"
         return (
-            f"{constants.ENDPOINT} sent nothing for {constants.HF_HUB_DOWNLOAD_TIMEOUT} seconds: "
-            "try again, what has arrived is kept; HF_HUB_DOWNLOAD_TIMEOUT and "
-            "HF_HUB_ETAG_TIMEOUT set how long to wait"
+            f"{constants.ENDPOINT} sent nothing for {getattr(constants, name)} seconds: try again, "
+            f"what has arrived is kept; {name} sets how long to wait"
         )
     if isinstance(error, OSError) and error.errno is not None:
         return (
