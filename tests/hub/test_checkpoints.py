@@ -1,5 +1,6 @@
 """Resolving a source: directories, and checkpoints on the hub."""
 
+import hashlib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -133,6 +134,14 @@ def test_damaged_weights_are_no_checkpoint(hub: Any) -> None:
     failed = hub.python(PROGRAM, "org/name")
     assert "DownloadError: model.safetensors of org/name arrived damaged" in failed.stderr
     assert hub.python(PROGRAM, "org/name").returncode == 0
+
+
+@pytest.mark.parametrize("digest", ["sha1", "md5"])
+def test_a_mirror_may_have_other_entity_tags(hub: Any, digest: str) -> None:
+    hub.hold("org/name", CHECKPOINT)
+    hub.entity_tag = lambda content: hashlib.new(digest, content).hexdigest()
+    done = hub.python(PROGRAM, "org/name")
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_no_checkpoint_is_explained(hub: Any) -> None:

@@ -117,22 +117,23 @@ def _check(path: Path, repository: str, name: str) -> None:
         return
     match len(content.name):
         case 64:
-            found = sha256_of(content)
+            found = {sha256_of(content)}
         case 40:
-            found = _git_object_id(content)
+            found = _sha1_digests(content)
         case _:
             return  # a mirror with entity tags of its own
-    if found != content.name:
+    if content.name not in found:
         path.unlink()
         content.unlink()
         raise DownloadError(
             f"{name} of {repository} arrived damaged, or was damaged in the cache: its checksum is "
-            f"{found[:12]}…, the hub stated {content.name[:12]}…. It was removed from the cache: "
-            "run the command again"
+            f"{min(found)[:12]}…, the hub stated {content.name[:12]}…. It was removed from the "
+            "cache: run the command again"
         )
 
 
-def _git_object_id(path: Path) -> str:
-    """As `git hash-object` prints it."""
+def _sha1_digests(path: Path) -> set[str]:
+    """Git's object id of a file, which the hub states, and its SHA-1, which some mirrors do."""
     content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    git = b"blob %d\0" % len(content) + content
+    return {hashlib.sha1(data, usedforsecurity=False).hexdigest() for data in (git, content)}
