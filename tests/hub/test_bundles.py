@@ -53,6 +53,8 @@ def test_variants_can_be_pulled_alone(
     assert done.returncode == 0, done.stderr
     files = {"README.md", "gguf/model-f16.gguf", "onnx/model-int8.onnx", *BASICS}
     assert hub.names_sent() == sorted(files)
+    size = len(bundle_files["onnx/model-int8.onnx"])
+    assert f"fetching onnx/model-int8.onnx, {size:,} bytes" in done.stderr
     assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == files
     pulled, whole = (json.loads((d / "ondol.json").read_text("utf-8")) for d in (out, tiny_bundle))
     assert [entry["name"] for entry in pulled["variants"]] == ["onnx-int8", "gguf-f16"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ondol.cli.options import new_parser, variant_name
 from ondol.cli.table import emit
+from ondol.cli.vocabulary import stage_printer
 
 if TYPE_CHECKING:
     from ondol.cli.options import Subparsers
@@ -64,7 +65,11 @@ def run(args: argparse.Namespace) -> int:
     from ondol.hub.bundles import pull
 
     pulled = pull(
-        args.repository, Path(args.out), variants=args.variant or (), revision=args.revision
+        args.repository,
+        Path(args.out),
+        variants=args.variant or (),
+        revision=args.revision,
+        report_stage=stage_printer(),
     )
     emit(
         f"{args.out}: {', '.join(map(str, pulled.variants))}, {pulled.bytes:,} bytes, of "

@@ -60,6 +60,7 @@ def pull(
     *,
     variants: Sequence[Variant] = (),
     revision: str | None = None,
+    report_stage: Callable[[str], None] = lambda stage: None,
 ) -> Pulled:
     """Write a bundle of the hub to a new directory, whole or not at all.
 
@@ -72,6 +73,7 @@ def pull(
         out: must not exist, or be an empty directory.
         variants: which ones to take; none named, all.
         revision: a commit, branch or tag; None is the default branch.
+        report_stage: called with what begins; on a terminal the client shows a bar for each file.
 
     Raises InputError if `repository` is no hub id or `out` exists, VariantError if the bundle does
     not hold a variant, and what `cached_bundle` raises.
@@ -85,6 +87,7 @@ def pull(
         records = [record for record in manifest.variants if not wanted or record in wanted]
         files = manifest.files_of(records)
         for file in files:
+            report_stage(f"fetching {file.path}, {file.bytes:,} bytes")
             source = _download(repository, snapshot.name, file)
             (bundle / file.path).parent.mkdir(parents=True, exist_ok=True)
             # Never a link: the cache may be cleaned, and the directory may be moved.
