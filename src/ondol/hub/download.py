@@ -32,7 +32,7 @@ def download_file(repository: str, name: str, revision: str | None) -> Path | No
 
     Raises DownloadError with what to do, MissingDependencyError without huggingface_hub.
     """
-    client = client_for(f"downloading {repository}")
+    client = client_for(f"downloading {repository} from the hub")
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             path = Path(client.hf_hub_download(repository, name, revision=revision))
@@ -63,7 +63,7 @@ def list_files(repository: str, snapshot: Path) -> list[str]:
 
     Raises DownloadError if the hub answers with an error.
     """
-    client = client_for(f"downloading {repository}")
+    client = client_for(f"downloading {repository} from the hub")
     try:
         info = client.HfApi().model_info(
             repository,
