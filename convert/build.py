@@ -18,7 +18,7 @@ from ondol.convert.floors import MIN_COSINE
 from ondol.convert.torch_encoder import load_encoder, reference_vectors
 from ondol.errors import InputError, ParityError
 from ondol.files import atomic_directory
-from ondol.hub import Resolved, resolve
+from ondol.hub.checkpoints import Resolved, resolve
 from ondol.manifest import (
     FILE_NAME,
     SCHEMA_VERSION,
@@ -102,6 +102,7 @@ def build(options: BuildOptions, report_stage: ReportStage = lambda stage: None)
 
     Raises:
         CheckpointError: the source is not supported.
+        DownloadError: the hub does not give it.
         InputError: `out` exists, or a corpus cannot be read.
         ParityError: a variant is below its floor (see `ondol.convert.floors`).
         ConversionError: another stage failed.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ondol.errors import AgreementError, ChecksumError, InputError, ManifestError
 from ondol.files import sha256_of
-from ondol.manifest import FileRecord, Manifest, VariantRecord
+from ondol.manifest import Manifest, VariantRecord
 from ondol.runtime.backend import Backend
 from ondol.runtime.tokenize import TextTokenizer
 
@@ -46,28 +46,22 @@ def check_files(bundle: Path, manifest: Manifest, variant: VariantRecord, check:
     """
     if check is Check.OFF:
         return
-    records = (
-        manifest.tokenizer,
-        manifest.reference.texts,
-        manifest.reference.vectors,
-        FileRecord(variant.path, variant.bytes, variant.sha256),
-    )
-    for record in records:
+    for record in manifest.files_of([variant]):
         path = bundle / record.path
         if not path.is_file():
             raise ChecksumError(
-                f"{path} is missing; copy the bundle again, or build it with `ondol build`"
+                f"{path} is missing; copy or pull the bundle again, or build it with `ondol build`"
             )
         size = path.stat().st_size
         if size != record.bytes:
             raise ChecksumError(
                 f"{path} has {size:,} bytes, its manifest says {record.bytes:,}; the file is "
-                "damaged or from another build: copy the bundle again"
+                "damaged or from another build: copy or pull the bundle again"
             )
         if check is Check.FULL and sha256_of(path) != record.sha256:
             raise ChecksumError(
                 f"{path} has another sha256 than its manifest says ({record.sha256[:12]}…); the "
-                "file is damaged or was changed: copy the bundle again"
+                "file is damaged or was changed: copy or pull the bundle again"
             )
 
 

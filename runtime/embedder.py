@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ondol.engine import Engine
 from ondol.errors import ClosedError, InputError, SelfTestError
+from ondol.hub.names import is_repository
 from ondol.manifest import Manifest
 from ondol.runtime.backend import TokenStates
 from ondol.runtime.checks import (
@@ -66,7 +67,9 @@ class Embedder:
     there) and can be pickled to a spawned one.
 
     Args:
-        bundle: directory of a bundle; None takes the one inside the package.
+        bundle: directory of a bundle; None takes the one inside the package. A str of the form
+            ORGANISATION/NAME that is no path here is a repository of the Hugging Face hub: what
+            the variant needs is downloaded to the hub's cache, or taken from there.
         variant: name of the variant; None takes the fastest one whose engine is installed.
         engine: "onnxruntime", "openvino" (the same ONNX files; faster on processors with VNNI, its
             vectors within rounding of the other's) or "llama.cpp"; None takes onnxruntime for ONNX
@@ -79,8 +82,9 @@ class Embedder:
 
     Raises:
         BundleError: the bundle is missing, damaged, mixed, or fails its self-test.
+        DownloadError: the hub does not give it.
         VariantError: no such variant, or the bundle does not hold it.
-        MissingDependencyError: the engine is not installed.
+        MissingDependencyError: the engine, or for the hub huggingface_hub, is not installed.
         EngineError: the engine cannot run the variant on this processor.
         InputError: an argument is not one of the values above, or the engine does not read the
             variant's format.
@@ -96,7 +100,7 @@ class Embedder:
         check: str = "full",
         normalize: NormalForm | None = None,
     ) -> None:
-        path = Path(bundle) if bundle is not None else default_bundle()
+        path = _locate(bundle, variant, engine)
         self._load(path, Manifest.read(path), variant, engine, threads, check, normalize)
 
     @classmethod
@@ -126,10 +130,9 @@ class Embedder:
         wanted_check = Check.parse(check)
         self.path = path
         self.manifest = manifest
-        named = Engine.parse(engine) if engine is not None else None
-        chosen = Variant.parse(variant) if variant is not None else choose_variant(manifest, named)
+        chosen = _choose(manifest, variant, engine)
         self._record = manifest.variant(chosen)
-        self._engine = named or Engine.of(chosen)
+        self._engine = Engine.parse(engine) if engine is not None else Engine.of(chosen)
         self.threads = threads or physical_cores()
         self._normal_form = normalize
         check_files(self.path, self.manifest, self._record, wanted_check)
@@ -389,6 +392,26 @@ class Embedder:
                 f"{self._record.parity.floor}. This engine or processor computes something else "
                 "than the build measured: try another variant, or another version of the engine"
             )
+
+
+def _locate(bundle: str | os.PathLike[str] | None, variant: str | None, engine: str | None) -> Path:
+    """The bundle's directory, which for a repository of the hub is one of its cache."""
+    if bundle is None:
+        return default_bundle()
+    path = Path(bundle)
+    if not isinstance(bundle, str) or path.exists() or not is_repository(bundle):
+        return path
+    # Imported here, so that nobody else pays for it.
+    from ondol.hub.bundles import cached_bundle
+
+    return cached_bundle(bundle, lambda manifest: _choose(manifest, variant, engine))
+
+
+def _choose(manifest: Manifest, variant: str | None, engine: str | None) -> Variant:
+    """The variant that was named, or the fastest one."""
+    if variant is not None:
+        return Variant.parse(variant)
+    return choose_variant(manifest, Engine.parse(engine) if engine is not None else None)
 
 
 def _reopen(path: str, options: dict[str, Any]) -> Embedder:

@@ -11,7 +11,10 @@ import pytest
 import ondol
 import ondol.errors
 
-HEAVY = ("torch", "transformers", "optimum", "onnx", "sentence_transformers", "gguf", "pyarrow")
+HEAVY = (
+    "torch", "transformers", "optimum", "onnx", "sentence_transformers", "gguf", "pyarrow",
+    "huggingface_hub", "requests",
+)  # fmt: skip
 
 
 def test_all_is_sorted_and_is_what_the_module_exposes() -> None:

@@ -19,7 +19,9 @@ from ondol.errors import (
     ChecksumError,
     ClosedError,
     ConversionError,
+    DownloadError,
     EngineError,
+    HubError,
     InputError,
     ManifestError,
     MissingDependencyError,
@@ -27,6 +29,7 @@ from ondol.errors import (
     OndolError,
     ParityError,
     SelfTestError,
+    UploadError,
     VariantError,
 )
 
@@ -44,9 +47,11 @@ __all__ = [
     "ChecksumError",
     "ClosedError",
     "ConversionError",
+    "DownloadError",
     "EmbedResult",
     "Embedder",
     "EngineError",
+    "HubError",
     "InputError",
     "ManifestError",
     "MissingDependencyError",
@@ -55,6 +60,7 @@ __all__ = [
     "ParityError",
     "SelfTestError",
     "TruncationWarning",
+    "UploadError",
     "VariantError",
     "__version__",
 ]

@@ -10,6 +10,9 @@ OndolError
 │   ├── ChecksumError          a file is missing, or its size or sha256 differs from the manifest
 │   ├── AgreementError         tokenizer, model and manifest come from different builds
 │   └── SelfTestError          the engine's vectors differ from the stored reference vectors
+├── HubError                   an exchange with the Hugging Face hub failed
+│   ├── DownloadError          the hub did not give what was asked of it, or gave it damaged
+│   └── UploadError            the hub did not take a bundle
 ├── VariantError               no such variant name, or the bundle does not hold it
 ├── MissingDependencyError     an optional package is needed; the message names the extra
 ├── InputError                 the caller's texts, prompts or files cannot be used
@@ -57,6 +60,18 @@ class AgreementError(BundleError):
 
 class SelfTestError(BundleError):
     """The engine's vectors for the reference texts differ from the stored ones."""
+
+
+class HubError(OndolError):
+    """An exchange with the Hugging Face hub failed."""
+
+
+class DownloadError(HubError):
+    """The hub did not give what was asked of it, or gave it damaged."""
+
+
+class UploadError(HubError):
+    """The hub did not take a bundle."""
 
 
 class VariantError(OndolError):

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -142,6 +142,15 @@ class Manifest:
         held = ", ".join(record.name.value for record in self.variants)
         raise VariantError(f"the bundle has no variant {wanted}; it holds {held}")
 
+    def files_of(self, variants: Iterable[VariantRecord]) -> tuple[FileRecord, ...]:
+        """All files that a bundle needs to run these variants; ondol.json is not among them."""
+        return (
+            self.tokenizer,
+            self.reference.texts,
+            self.reference.vectors,
+            *(FileRecord(variant.path, variant.bytes, variant.sha256) for variant in variants),
+        )
+
     def to_json(self) -> str:
         return json.dumps(_plain(self), ensure_ascii=False, indent=2) + "\n"
 
@@ -155,7 +164,7 @@ class Manifest:
         if not path.is_file():
             what = "has no ondol.json" if bundle.is_dir() else "is not a directory"
             raise BundleNotFoundError(
-                f"{bundle} {what}; expected a bundle, as `ondol build SOURCE --out DIR` writes it"
+                f"{bundle} {what}; expected a bundle, as `ondol build` and `ondol pull` write it"
             )
         try:
             content = json.loads(path.read_text(encoding="utf-8"))

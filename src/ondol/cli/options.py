@@ -72,7 +72,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="BUNDLE",
-        help="directory of the bundle to use (default: the one inside the package)",
+        help="directory of the bundle to use, or a hub id ORGANISATION/NAME, which is downloaded "
+        "to the hub's cache (default: the one inside the package)",
     )
     parser.add_argument(
         "--variant",

@@ -42,7 +42,7 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Prune and print the report. Returns 0."""
     from ondol.checkpoint import Checkpoint
-    from ondol.hub import resolve
+    from ondol.hub.checkpoints import resolve
     from ondol.vocab_prune.prune import prune
 
     options = prune_options(args)
