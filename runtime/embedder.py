@@ -29,7 +29,7 @@ from ondol.runtime.default import default_bundle
 from ondol.runtime.engines import choose_variant, open_backend
 from ondol.runtime.pool import finish, pool
 from ondol.runtime.progress import progress_bar
-from ondol.runtime.quantize import OutputRanges, quantize, shorten
+from ondol.runtime.quantize import OutputRanges, dequantize, quantize, shorten
 from ondol.runtime.reports import report_truncation
 from ondol.runtime.runner import Runner
 from ondol.runtime.schedule import windows
@@ -332,6 +332,22 @@ class Embedder:
                 done(len(group))
 
         self._current_runner().run(ids, fill, max_texts=batch_size)
+
+    def dequantize(
+        self, vectors: ArrayLike, *, normalize_embeddings: bool = False
+    ) -> NDArray[np.float32]:
+        """int8 or uint8 vectors of this bundle as numbers again, to compare them.
+
+        Args:
+            vectors: (n, dim) or (dim,), as `encode` returned them with that precision; the columns
+                tell to how many elements they were truncated.
+            normalize_embeddings: as it was given to `encode`.
+
+        Returns float32 of the same shape, each value the middle of its step. Raises InputError for
+        anything but int8 and uint8, and if the bundle has no ranges.
+        """
+        normalize = self.manifest.normalize or normalize_embeddings
+        return dequantize(vectors, self._output_ranges(), normalize=normalize)
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
         """Cosine of every row of `a` (n, dim) with every row of `b` (m, dim): (n, m) float32.

@@ -1,8 +1,9 @@
 """Vectors with fewer dimensions and in fewer bytes, as sentence-transformers makes them."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ondol.errors import InputError
 from ondol.precision import Precision
 from ondol.runtime.pool import Vector, finish
 
@@ -64,7 +65,14 @@ class OutputRanges:
         self._known: dict[tuple[int, bool], NDArray[np.float32]] = {}
 
     def of(self, dimension: int, *, normalize: bool) -> NDArray[np.float32]:
-        """(2, dimension) float32: smallest and largest, after `shorten` to `dimension`."""
+        """(2, dimension) float32: smallest and largest, after `shorten` to `dimension`.
+
+        Raises InputError if vectors have not so many elements.
+        """
+        if dimension > self._vectors.shape[1]:
+            raise InputError(
+                f"got vectors of {dimension} columns; whole ones have {self._vectors.shape[1]}"
+            )
         key = dimension, normalize
         if key not in self._known:
             # Two threads may both compute it: to the same numbers.
@@ -81,3 +89,26 @@ class OutputRanges:
             )  # (texts, dimension)
             self._known[key] = np.stack([kept.min(axis=0), kept.max(axis=0)])
         return self._known[key]
+
+
+def dequantize(vectors: ArrayLike, ranges: OutputRanges, *, normalize: bool) -> NDArray[np.float32]:
+    """INT8 or UINT8 vectors as numbers again, each the middle of its step.
+
+    Args:
+        vectors: (n, dim) int8 or uint8, or (dim,) for one; the columns tell how many elements were
+            kept.
+        ranges: those that quantized them.
+        normalize: whether they had norm 1.
+
+    Returns float32 of the same shape. Raises InputError for vectors of another type.
+    """
+    levels = np.asarray(vectors)
+    if levels.dtype not in (np.int8, np.uint8) or levels.ndim not in (1, 2):
+        raise InputError(
+            f"got vectors of {levels.dtype} and shape {levels.shape}; expected int8 or uint8, "
+            "(n, dim) or (dim,), as encode returns them with that precision"
+        )
+    low, high = ranges.of(levels.shape[-1], normalize=normalize)
+    first = 128 if levels.dtype == np.int8 else 0
+    middles = levels.astype(np.float32) + np.float32(first + 0.5)
+    return np.asarray(middles * ((high - low) / 255) + low, dtype=np.float32)

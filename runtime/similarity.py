@@ -20,9 +20,9 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
     for value in (a, b):
         if np.asarray(value).dtype in (np.int8, np.uint8):
             raise InputError(
-                f"similarity got vectors of {np.asarray(value).dtype}; expected float32. Give "
-                "int8 and uint8 ones of a byte per dimension as .astype('float32'), and compare "
-                "binary and ubinary ones by Hamming distance"
+                f"similarity got vectors of {np.asarray(value).dtype}; expected float32. Pass "
+                "int8 and uint8 ones of a byte per element through Embedder.dequantize first, and "
+                "compare binary and ubinary ones by Hamming distance"
             )
     left, right = (np.atleast_2d(np.asarray(value, dtype=np.float32)) for value in (a, b))
     return np.asarray(_unit(left) @ _unit(right).T, dtype=np.float32)

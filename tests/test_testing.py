@@ -66,7 +66,8 @@ def test_the_constructor_takes_truncate_dim_as_the_real_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["encode", "encode_query", "encode_document", "embed", "similarity", "close"]
+    "name",
+    ["encode", "encode_query", "encode_document", "embed", "dequantize", "similarity", "close"],
 )
 def test_signatures_are_the_real_ones(name: str) -> None:
     fake, real = (inspect.signature(getattr(kind, name)) for kind in (FakeEmbedder, Embedder))

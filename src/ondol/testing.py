@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ondol.errors import ClosedError, InputError
 from ondol.precision import Precision
 from ondol.runtime.embedder import EmbedResult, checked_dimension
-from ondol.runtime.quantize import OutputRanges, quantize, shorten
+from ondol.runtime.quantize import OutputRanges, dequantize, quantize, shorten
 from ondol.runtime.similarity import cosine_similarity
 
 #: Texts by whose vectors the ranges of int8 vectors are chosen.
@@ -132,6 +132,12 @@ class FakeEmbedder:
             vectors[index] = shorten(whole, dimension, normalize=True, index=index)
         ranges = self._ranges.of(dimension, normalize=True) if wanted.needs_ranges else None
         return EmbedResult(quantize(vectors, wanted, ranges), counts, tuple(truncated))
+
+    def dequantize(
+        self, vectors: ArrayLike, *, normalize_embeddings: bool = False
+    ) -> NDArray[np.float32]:
+        """int8 or uint8 vectors as numbers again: float32 of the same shape."""
+        return dequantize(vectors, self._ranges, normalize=True)
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
         """Cosine of every row of `a` (n, dim) with every row of `b` (m, dim): (n, m) float32.

@@ -85,6 +85,7 @@ def test_what_a_bundle_holds(tiny_bundle: Path) -> None:
     assert agreement["lines"] > 300
 
 
+@pytest.mark.filterwarnings("ignore::ondol.TruncationWarning")
 def test_calibration_vectors_are_those_of_the_calibration_text(tiny_bundle: Path) -> None:
     vectors = np.load(tiny_bundle / "calibration.npy")
     texts = calibration_texts(["a ", "b "])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sentence_transformers.util import quantize_embeddings, truncate_embeddings
 
+from ondol.convert.output_calibration import calibration_texts
 from ondol.engine import Engine
 from ondol.errors import (
     BundleNotFoundError,
@@ -104,6 +105,20 @@ def test_bytes_are_those_of_sentence_transformers_with_the_bundles_vectors(
         assert np.array_equal(embedder.encode(TEXTS[3], precision=precision), expected[3])
         with pytest.raises(InputError, match="expected float32"):
             embedder.similarity(found, found)
+
+
+@pytest.mark.filterwarnings("ignore::ondol.TruncationWarning")
+@pytest.mark.parametrize("dimension", [32, 12])
+def test_similarity_of_int8_vectors_is_close_to_that_of_the_numbers(
+    tiny_bundle: Path, dimension: int
+) -> None:
+    texts = calibration_texts(["a ", "b "])[::20]  # inside of the ranges
+    with Embedder(tiny_bundle, variant="onnx-fp32", truncate_dim=dimension) as embedder:
+        numbers = embedder.encode(texts)
+        again = embedder.dequantize(embedder.encode(texts, precision="int8"))
+        assert rowwise_cosine(again, numbers).min() > 0.9999
+        scores = embedder.similarity(again, numbers)
+        np.testing.assert_allclose(scores, embedder.similarity(numbers, numbers), atol=0.01)
 
 
 def test_many_windows_fill_every_row(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from sentence_transformers.util import quantize_embeddings, truncate_embeddings
 
 from ondol.errors import InputError, NumericalError
 from ondol.precision import Precision
-from ondol.runtime.quantize import OutputRanges, quantize, shorten
+from ondol.runtime.quantize import OutputRanges, dequantize, quantize, shorten
 from ondol.runtime.similarity import cosine_similarity
 
 RANDOM = np.random.default_rng(11)
@@ -67,6 +67,27 @@ def test_shortening_scales_again_only_what_was_scaled() -> None:
     assert shorten(vector, 5, normalize=True, index=0) is vector
     with pytest.raises(NumericalError, match="text 7"):
         shorten(np.array([0, 1], dtype=np.float32), 1, normalize=True, index=7)
+
+
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.UINT8])
+@pytest.mark.parametrize("dimension", [32, 12])
+def test_numbers_come_back_within_half_a_step(precision: Precision, dimension: int) -> None:
+    ranges = OutputRanges(unit(200, 32))
+    low, high = ranges.of(dimension, normalize=True)
+    vectors = np.clip(unit(50, dimension), low, high)
+    levels = quantize(vectors, precision, np.stack([low, high]))
+    found = dequantize(levels, ranges, normalize=True)
+    assert (found.shape, found.dtype) == ((50, dimension), np.float32)
+    assert (np.abs(found - vectors) <= 0.501 * (high - low) / 255).all()
+    assert np.array_equal(dequantize(levels[3], ranges, normalize=True), found[3])
+
+
+def test_what_cannot_be_numbers_again_is_named() -> None:
+    ranges = OutputRanges(unit(9, 16))
+    with pytest.raises(InputError, match=r"got vectors of float32 and shape \(2, 16\); expected"):
+        dequantize(unit(2, 16), ranges, normalize=True)
+    with pytest.raises(InputError, match="got vectors of 17 columns; whole ones have 16"):
+        dequantize(np.zeros((2, 17), dtype=np.int8), ranges, normalize=True)
 
 
 def test_an_unknown_precision_names_the_known() -> None:
