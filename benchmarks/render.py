@@ -22,7 +22,7 @@ from typing import Any
 import evidence
 from bars import passed
 from fidelity_svg import fidelity_svg
-from quality.tables import SETS, differences, scores
+from quality.tables import SETS, differences, interval, scores
 
 from ondol.benchmarks.tables import Table
 
@@ -33,6 +33,7 @@ DOCUMENTS = (
     "README.ko.md",
     "docs/pruning.md",
     "docs/quality.md",
+    "docs/output.md",
     "docs/parity.md",
     "docs/sizes.md",
     "docs/speed.md",
@@ -273,6 +274,35 @@ def pruning_loss() -> str:
     return markdown(header, rows, "lrrrrr") + machine("pruning_loss")
 
 
+def output_precision() -> str:
+    """What fewer dimensions and bytes cost in retrieval."""
+    found = results("output_precision")
+    measure = "ndcg_at_10"
+    rows = []
+    for name, scored in found["models"].items():
+        dimension, _, form = name.partition(" ")
+        cells = [dimension, form, f"{found['bytes'][name]:,}"]
+        for place in found["items"]:
+            one = scored[place][measure]
+            cells.append(f"{one['score']:.4f}")
+            cells.append(
+                interval(one["difference"], one["low"], one["high"]) if "low" in one else ""
+            )
+        rows.append(cells)
+    header = ["elements", "precision", "bytes"]
+    for place in found["items"]:
+        header += [f"{SETS[place]} nDCG@10", "difference"]
+    clipped, cosines = found["clipped"].values(), found["mean_cosine"].values()
+    bootstrap = found["bootstrap"]
+    return markdown(header, rows, "rlr" + "r" * (len(header) - 3)) + (
+        f"\n{found['model']}. Difference to the first line, with its {bootstrap['confidence']:.0%} "
+        f"interval over {bootstrap['resamples']:,} paired resamples of the queries. Ranges over "
+        f"{found['calibration_texts']} texts; {min(clipped):.1%} to {max(clipped):.1%} of the "
+        f"values of a set lie outside of them. Mean cosine of two texts of a set: "
+        f"{min(cosines):.2f} to {max(cosines):.2f}.\n{machine('output_precision')}"
+    )
+
+
 def sizes() -> str:
     """Bytes at the shape of e5-small."""
     found = results("variant_sizes")
@@ -476,6 +506,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "quality": quality,
     "quality_differences": quality_differences,
     "pruning_loss": pruning_loss,
+    "output_precision": output_precision,
     "sizes": sizes,
     "startup": startup,
     "latency": latency,

@@ -15,6 +15,7 @@ from ondol.checkpoint import Checkpoint
 from ondol.convert.card import model_card
 from ondol.convert.export import Exporter
 from ondol.convert.floors import MIN_COSINE
+from ondol.convert.output_calibration import calibration_texts
 from ondol.convert.torch_encoder import load_encoder, reference_vectors
 from ondol.errors import InputError, ParityError
 from ondol.files import atomic_directory
@@ -151,7 +152,7 @@ def _begin(
     bundle: Path,
     report_stage: ReportStage,
 ) -> Manifest:
-    """The manifest without variants; writes tokenizer and reference set."""
+    """The manifest without variants; writes tokenizer, reference set and calibration vectors."""
     tokenizer_path = bundle / "tokenizer.json"
     tokenizer_path.write_bytes((pruned.directory / "tokenizer.json").read_bytes())
     texts = reference_texts()
@@ -159,8 +160,13 @@ def _begin(
     texts_path.write_text(json.dumps(texts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     report_stage(f"computing {len(texts)} reference vectors with PyTorch")
     tokenizer = TextTokenizer(tokenizer_path, max_tokens=pruned.architecture.max_tokens)
-    vectors = reference_vectors(load_encoder(pruned), pruned, tokenizer(texts).ids)
-    np.save(vectors_path, vectors)
+    encoder = load_encoder(pruned)
+    np.save(vectors_path, reference_vectors(encoder, pruned, tokenizer(texts).ids))
+    prompts = original.prompts.by_name if options.prompts is None else options.prompts
+    lines = calibration_texts(list(prompts.values()))
+    report_stage(f"computing {len(lines)} calibration vectors with PyTorch")
+    calibration_path = bundle / "calibration.npy"
+    np.save(calibration_path, reference_vectors(encoder, pruned, tokenizer(lines).ids))
     used = [*original.weight_files(), original.directory / "tokenizer.json"]
     used.append(original.directory / "config.json")
     return Manifest(
@@ -174,7 +180,7 @@ def _begin(
         architecture=pruned.architecture,
         pooling=pruned.pooling,
         normalize=pruned.normalize,
-        prompts=original.prompts.by_name if options.prompts is None else options.prompts,
+        prompts=prompts,
         prompts_source=original.prompts.source if options.prompts is None else "given",
         vocabulary=_vocabulary(original, pruned, prune_report),
         tokenizer=FileRecord.of(tokenizer_path, bundle),
@@ -184,6 +190,7 @@ def _begin(
             engine=f"torch {version('torch')}, transformers {version('transformers')}, float32",
         ),
         variants=(),
+        calibration=FileRecord.of(calibration_path, bundle),
     )
 
 

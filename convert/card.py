@@ -33,6 +33,7 @@ def model_card(manifest: Manifest) -> str:
         f"- Pooling: {manifest.pooling.value}; vectors "
         f"{'have' if manifest.normalize else 'do not have'} L2 norm 1",
         f"- Prompts: {prompts} ({manifest.prompts_source})",
+        "- Ranges of int8 vectors: those of the vectors in `calibration.npy`",
         "",
         f"Cosine to {manifest.reference.engine}, on the {manifest.variants[0].parity.texts} texts "
         "of `reference.json`, whose vectors are in `reference.npy`:",

@@ -44,17 +44,15 @@ def reference_vectors(
     model: "transformers.PreTrainedModel",
     checkpoint: Checkpoint,
     sequences: Sequence[Sequence[int]],
-    *,
-    show_progress_bar: bool = False,
 ) -> NDArray[np.float32]:
     """The vectors of texts given as token ids: (texts, hidden_size) float32.
 
-    Each text runs alone, so that no padding takes part.
+    Each text runs alone, so that no padding takes part. Progress is shown on a terminal.
     """
     import torch
 
     vectors = np.empty((len(sequences), checkpoint.architecture.hidden_size), dtype=np.float32)
-    bar = tqdm(sequences, desc="PyTorch reference", unit="text", disable=not show_progress_bar)
+    bar = tqdm(sequences, desc="PyTorch", unit="text", disable=None)
     with torch.inference_mode():
         for index, ids in enumerate(bar):
             batch = torch.tensor([list(ids)])  # (1, tokens)

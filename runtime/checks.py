@@ -102,3 +102,27 @@ def read_reference(bundle: Path, manifest: Manifest) -> tuple[list[str], NDArray
             f"{expected} float32: copy the bundle again"
         )
     return texts, vectors
+
+
+def read_calibration(bundle: Path, manifest: Manifest) -> NDArray[np.float32]:
+    """The vectors of the calibration text: (texts, hidden_size) float32.
+
+    Raises InputError if the bundle has none, ManifestError if the file is something else.
+    """
+    if manifest.calibration is None:
+        raise InputError(
+            f"{bundle} was built without calibrated ranges, which int8 and uint8 vectors need: "
+            "run `ondol build` again, or take precision 'float32', 'binary' or 'ubinary'"
+        )
+    path = bundle / manifest.calibration.path
+    try:
+        vectors = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"cannot read {path}: {error}") from error
+    columns = manifest.architecture.hidden_size
+    if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != columns:
+        raise ManifestError(
+            f"{path} holds an array of shape {vectors.shape}; expected one row per text, of "
+            f"{columns} columns: copy the bundle again"
+        )
+    return np.asarray(vectors, dtype=np.float32)

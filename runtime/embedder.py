@@ -15,12 +15,14 @@ from ondol.engine import Engine
 from ondol.errors import ClosedError, InputError, SelfTestError
 from ondol.hub.names import is_repository
 from ondol.manifest import Manifest
+from ondol.precision import Precision
 from ondol.runtime.backend import TokenStates
 from ondol.runtime.checks import (
     SELF_TEST_TEXTS,
     Check,
     check_agreement,
     check_files,
+    read_calibration,
     read_reference,
 )
 from ondol.runtime.cores import physical_cores
@@ -28,6 +30,7 @@ from ondol.runtime.default import default_bundle
 from ondol.runtime.engines import choose_variant, open_backend
 from ondol.runtime.pool import finish, pool
 from ondol.runtime.progress import progress_bar
+from ondol.runtime.quantize import OutputRanges, dequantize, quantize, shorten
 from ondol.runtime.reports import report_truncation
 from ondol.runtime.runner import Runner
 from ondol.runtime.schedule import windows
@@ -50,12 +53,13 @@ class EmbedResult:
     """Vectors with what happened to their texts.
 
     Attributes:
-        vectors: (texts, dim) float32.
+        vectors: (texts, dim) float32, or what another precision makes of it: (texts, dim) int8 or
+            uint8, or (texts, dim / 8, rounded up) for binary and ubinary.
         token_counts: (texts,) int64, tokens of each text as it was run, special tokens included.
         truncated: indices of the texts that were longer than the model's maximum and were cut.
     """
 
-    vectors: NDArray[np.float32]
+    vectors: NDArray[Any]
     token_counts: NDArray[np.int64]
     truncated: tuple[int, ...]
 
@@ -79,6 +83,9 @@ class Embedder:
         normalize: Unicode normal form ("NFC" or "NFKC") applied to every text first. None, the
             default, takes texts as they are, which is what the reference does. Decomposed Hangul,
             as macOS stores file names, needs "NFC" to be segmented well.
+        truncate_dim: elements to keep of every vector, from the first; all if it has not so many.
+            Vectors of a model that normalises are scaled to norm 1 again. Meant for models trained
+            so that the first elements suffice (Matryoshka: Kusupati et al. 2022).
 
     Raises:
         BundleError: the bundle is missing, damaged, mixed, or fails its self-test.
@@ -99,8 +106,10 @@ class Embedder:
         threads: int | None = None,
         check: str = "full",
         normalize: NormalForm | None = None,
+        truncate_dim: int | None = None,
     ) -> None:
         path = _locate(bundle, variant, engine)
+        self.truncate_dim = checked_dimension(truncate_dim)
         self._load(path, Manifest.read(path), variant, engine, threads, check, normalize)
 
     @classmethod
@@ -112,6 +121,7 @@ class Embedder:
         A build writes its manifest last, so that one that is killed leaves nothing that loads.
         """
         embedder = cls.__new__(cls)
+        embedder.truncate_dim = None
         embedder._load(directory, manifest, variant.value, None, None, check, None)
         return embedder
 
@@ -144,6 +154,7 @@ class Embedder:
         self._lock = threading.Lock()
         self._closed = False
         self._warned = False
+        self._ranges: OutputRanges | None = None
         self._pid = os.getpid()
         self._runner = self._open()
         try:
@@ -166,8 +177,8 @@ class Embedder:
 
     @property
     def dimension(self) -> int:
-        """Columns of a vector."""
-        return self.manifest.architecture.hidden_size
+        """Elements of a vector, truncated where `truncate_dim` says so."""
+        return self._kept(None)
 
     @property
     def max_tokens(self) -> int:
@@ -187,9 +198,11 @@ class Embedder:
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = False,
+        precision: str = "float32",
         normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
         convert_to_numpy: bool = True,
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[Any]:
         """Vectors of texts, as sentence-transformers' method of this name.
 
         Args:
@@ -199,12 +212,18 @@ class Embedder:
             batch_size: the most texts in one run of the engine; fewer are taken where that is
                 faster or would change the vectors.
             show_progress_bar: on standard error.
+            precision: "float32", "int8", "uint8", "binary" or "ubinary"; see
+                `ondol.precision.Precision`. The ranges of int8 and uint8 are the bundle's, so that
+                a text has the same vector in every call.
             normalize_embeddings: scale vectors to L2 norm 1 also if the model does not.
+            truncate_dim: for this call, instead of the Embedder's.
             convert_to_numpy: only True; there are no tensors without torch.
 
-        Returns (dim,) float32 for one text, (n, dim) float32 for a sequence.
+        Returns (dim,) float32 for one text, (n, dim) float32 for a sequence, or what another
+        precision makes of it: int8 or uint8, with an eighth of the columns for the binary ones.
 
-        Raises InputError for bad arguments, NumericalError for a text without a finite vector,
+        Raises InputError for bad arguments, and for int8 and uint8 if the bundle was built before
+        bundles had ranges; NumericalError for a text without a finite vector,
         ClosedError after close(). A text longer than `max_tokens` is cut, and a warning says so
         once; `embed` returns which ones.
         """
@@ -220,23 +239,23 @@ class Embedder:
             prompt=prompt,
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
+            precision=precision,
             normalize_embeddings=normalize_embeddings,
+            truncate_dim=truncate_dim,
         )
         return result.vectors[0] if single else result.vectors
 
-    def encode_query(self, sentences: str | Sequence[str], **options: Any) -> NDArray[np.float32]:
+    def encode_query(self, sentences: str | Sequence[str], **options: Any) -> NDArray[Any]:
         """`encode` with the bundle's prompt named "query", if it has one and none is given."""
         return self._encode_role(sentences, ("query",), options)
 
-    def encode_document(
-        self, sentences: str | Sequence[str], **options: Any
-    ) -> NDArray[np.float32]:
+    def encode_document(self, sentences: str | Sequence[str], **options: Any) -> NDArray[Any]:
         """`encode` with the first of the prompts "document", "passage", "corpus" there is."""
         return self._encode_role(sentences, _DOCUMENT_PROMPTS, options)
 
     def _encode_role(
         self, sentences: str | Sequence[str], names: Iterable[str], options: dict[str, Any]
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[Any]:
         if options.get("prompt_name") is None and options.get("prompt") is None:
             options["prompt_name"] = next((name for name in names if name in self.prompts), None)
         return self.encode(sentences, **options)
@@ -249,7 +268,9 @@ class Embedder:
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = False,
+        precision: str = "float32",
         normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
     ) -> EmbedResult:
         """`encode` for a sequence, with the number of tokens of each text and which were cut."""
         if isinstance(texts, (str, bytes)) or not isinstance(texts, Sequence | np.ndarray):
@@ -258,7 +279,14 @@ class Embedder:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number from 1")
         prefix = self._prefix(prompt_name, prompt)
         normalize = self.manifest.normalize or normalize_embeddings
-        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        wanted = Precision.parse(precision)
+        dimension = self._kept(checked_dimension(truncate_dim))
+        ranges = (
+            self._output_ranges().of(dimension, normalize=normalize)
+            if wanted.needs_ranges
+            else None
+        )
+        vectors = np.empty((len(texts), wanted.columns(dimension)), dtype=wanted.dtype)
         counts = np.empty(len(texts), dtype=np.int64)
         truncated: list[int] = []
         sizes = [len(text) if isinstance(text, str) else 0 for text in texts]
@@ -271,7 +299,9 @@ class Embedder:
                 )
                 truncated += [start + index for index in tokenized.truncated]
                 counts[start : window.stop] = [len(ids) for ids in tokenized.ids]
-                self._run(tokenized.ids, vectors, start, batch_size, normalize, done)
+                floats = np.empty((len(window), dimension), dtype=np.float32)
+                self._run(tokenized.ids, floats, start, batch_size, normalize, done)
+                vectors[start : window.stop] = quantize(floats, wanted, ranges)
         if truncated and not self._warned:
             self._warned = True
             report_truncation(len(truncated), len(texts), self.max_tokens)
@@ -286,23 +316,47 @@ class Embedder:
         normalize: bool,
         done: Callable[[int], object],
     ) -> None:
-        """Fill vectors[start : start + len(ids)], and call `done` with the size of each group."""
+        """Fill `vectors`, and call `done` with the size of each group.
+
+        vectors: (len(ids), columns) float32; as many elements are kept as it has columns. start:
+        number of the first text, for messages.
+        """
+        dimension = vectors.shape[1]
         counting = threading.Lock()
 
         def fill(group: tuple[int, ...], states: list[TokenStates]) -> None:
             for index, token_states in zip(group, states, strict=True):
-                vectors[start + index] = finish(
-                    pool(token_states, self.manifest.pooling),
-                    normalize=normalize,
-                    index=start + index,
+                number = start + index
+                whole = finish(
+                    pool(token_states, self.manifest.pooling), normalize=normalize, index=number
                 )
+                vectors[index] = shorten(whole, dimension, normalize=normalize, index=number)
             with counting:
                 done(len(group))
 
         self._current_runner().run(ids, fill, max_texts=batch_size)
 
+    def dequantize(
+        self, vectors: ArrayLike, *, normalize_embeddings: bool = False
+    ) -> NDArray[np.float32]:
+        """int8 or uint8 vectors of this bundle as numbers again, to compare them.
+
+        Args:
+            vectors: (n, dim) or (dim,), as `encode` returned them with that precision; the columns
+                tell to how many elements they were truncated.
+            normalize_embeddings: as it was given to `encode`.
+
+        Returns float32 of the same shape, each value the middle of its step. Raises InputError for
+        anything but int8 and uint8, and if the bundle has no ranges.
+        """
+        normalize = self.manifest.normalize or normalize_embeddings
+        return dequantize(vectors, self._output_ranges(), normalize=normalize)
+
     def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
-        """Cosine of every row of `a` (n, dim) with every row of `b` (m, dim): (n, m) float32."""
+        """Cosine of every row of `a` (n, dim) with every row of `b` (m, dim): (n, m) float32.
+
+        Raises InputError for vectors of another precision than float32.
+        """
         return cosine_similarity(a, b)
 
     def close(self) -> None:
@@ -334,6 +388,7 @@ class Embedder:
             "threads": self.threads,
             "check": Check.OFF.value,
             "normalize": self._normal_form,
+            "truncate_dim": self.truncate_dim,
         }
         return _reopen, (str(self.path), options)
 
@@ -348,6 +403,17 @@ class Embedder:
             known = ", ".join(repr(name) for name in self.prompts) or "none"
             raise InputError(f"the bundle has no prompt named {prompt_name!r}; it has {known}")
         return self.prompts[prompt_name]
+
+    def _kept(self, truncate_dim: int | None) -> int:
+        """Elements of a vector. truncate_dim: of one call; None takes the Embedder's."""
+        whole = self.manifest.architecture.hidden_size
+        return min(truncate_dim or self.truncate_dim or whole, whole)
+
+    def _output_ranges(self) -> OutputRanges:
+        """Of the bundle's calibration vectors, read when they are needed first."""
+        if self._ranges is None:
+            self._ranges = OutputRanges(read_calibration(self.path, self.manifest))
+        return self._ranges
 
     def _open(self) -> Runner:
         return Runner(
@@ -379,10 +445,11 @@ class Embedder:
             else self._tokenizer
         )
         ids = tokenizer(texts[:count]).ids
-        vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
+        vectors = np.empty((len(ids), self.manifest.architecture.hidden_size), dtype=np.float32)
         for index, sequence in enumerate(ids):
             # One after the other: the engine then prepares for one text only, the usual case.
-            self._run([sequence], vectors, index, 1, self.manifest.normalize, lambda count: None)
+            row = vectors[index : index + 1]
+            self._run([sequence], row, index, 1, self.manifest.normalize, lambda count: None)
         cosines = rowwise_cosine(vectors, expected[:count])
         worst = int(cosines.argmin())
         if not cosines[worst] >= self._record.parity.floor:
@@ -412,6 +479,15 @@ def _choose(manifest: Manifest, variant: str | None, engine: str | None) -> Vari
     if variant is not None:
         return Variant.parse(variant)
     return choose_variant(manifest, Engine.parse(engine) if engine is not None else None)
+
+
+def checked_dimension(truncate_dim: int | None) -> int | None:
+    """The argument itself. Raises InputError unless it is a whole number from 1, or None."""
+    if truncate_dim is not None and (not isinstance(truncate_dim, int) or truncate_dim < 1):
+        raise InputError(
+            f"truncate_dim is {truncate_dim!r}; expected a whole number from 1, or None"
+        )
+    return truncate_dim
 
 
 def _reopen(path: str, options: dict[str, Any]) -> Embedder:

@@ -34,9 +34,9 @@ class ParityMeasurement:
 def measure_parity(embedder: Embedder) -> ParityMeasurement:
     """Embed all reference texts of the embedder's bundle and compare them with its vectors.
 
-    The embedder must have been made with normalize=None, as the reference is stated for texts as
-    they are. Raises ManifestError if the reference set cannot be read, NumericalError if a text
-    has no finite vector.
+    The embedder must have been made with normalize=None and truncate_dim=None, as the reference is
+    stated for texts as they are and whole vectors. Raises ManifestError if the reference set cannot
+    be read, NumericalError if a text has no finite vector.
     """
     texts, expected = read_reference(embedder.path, embedder.manifest)
     with warnings.catch_warnings():

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ondol.errors import InputError
+
 
 def cosine_similarity(a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
     """Cosine of every row of `a` with every row of `b`.
@@ -11,7 +13,17 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
         a, b: (n, dim) and (m, dim), or (dim,) for one vector.
 
     Returns (n, m) float32. The cosine with a zero vector is 0, as in sentence-transformers.
+
+    Raises InputError for int8 and uint8, whose columns may be numbers or eight bits each: the array
+    does not tell.
     """
+    for value in (a, b):
+        if np.asarray(value).dtype in (np.int8, np.uint8):
+            raise InputError(
+                f"similarity got vectors of {np.asarray(value).dtype}; expected float32. Pass "
+                "int8 and uint8 ones of a byte per element through Embedder.dequantize first, and "
+                "compare binary and ubinary ones by Hamming distance"
+            )
     left, right = (np.atleast_2d(np.asarray(value, dtype=np.float32)) for value in (a, b))
     return np.asarray(_unit(left) @ _unit(right).T, dtype=np.float32)
 

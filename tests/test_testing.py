@@ -28,6 +28,24 @@ def test_prompts_change_the_vector_as_in_the_real_one() -> None:
         model.encode("b", prompt_name="title")
 
 
+def test_precision_and_truncate_dim_are_the_real_ones() -> None:
+    model = FakeEmbedder(truncate_dim=16)
+    whole = FakeEmbedder().encode(["가", "b"])
+    assert model.dimension == 16
+    short = model.encode(["가", "b"])
+    np.testing.assert_allclose(np.linalg.norm(short, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(model.similarity(short, whole[:, :16]).diagonal(), 1, atol=1e-6)
+    assert model.encode("b", truncate_dim=99).shape == (99,)
+    bits = model.encode(["가", "b"], precision="ubinary")
+    assert np.array_equal(bits, np.packbits(short > 0, axis=1))
+    assert (
+        model.encode("b", precision="int8").tolist()
+        == model.encode(["가", "b"], precision="int8")[1].tolist()
+    )
+    with pytest.raises(InputError, match="truncate_dim is 0"):
+        FakeEmbedder(truncate_dim=0)
+
+
 def test_truncation_is_reported() -> None:
     result = FakeEmbedder(max_tokens=4).embed(["a b", "a b c"])
     assert result.truncated == (1,)
@@ -42,8 +60,14 @@ def test_a_closed_one_and_bad_input_are_errors() -> None:
         model.encode("a")
 
 
+def test_the_constructor_takes_truncate_dim_as_the_real_one() -> None:
+    parameters = [inspect.signature(kind).parameters for kind in (FakeEmbedder, Embedder)]
+    assert all(found["truncate_dim"].default is None for found in parameters)
+
+
 @pytest.mark.parametrize(
-    "name", ["encode", "encode_query", "encode_document", "embed", "similarity", "close"]
+    "name",
+    ["encode", "encode_query", "encode_document", "embed", "dequantize", "similarity", "close"],
 )
 def test_signatures_are_the_real_ones(name: str) -> None:
     fake, real = (inspect.signature(getattr(kind, name)) for kind in (FakeEmbedder, Embedder))

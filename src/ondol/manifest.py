@@ -119,7 +119,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of ondol.json."""
+    """The content of ondol.json.
+
+    Attributes:
+        calibration: a .npy array, (texts, hidden_size) float32, PyTorch's vectors of the text by
+            which the ranges of int8 vectors are chosen; None in bundles of before there were any.
+    """
 
     schema_version: int
     ondol_version: str
@@ -133,6 +138,7 @@ class Manifest:
     tokenizer: FileRecord
     reference: Reference
     variants: tuple[VariantRecord, ...]
+    calibration: FileRecord | None = None
 
     def variant(self, wanted: Variant) -> VariantRecord:
         """The record of `wanted`. Raises VariantError with the variants there are."""
@@ -148,6 +154,7 @@ class Manifest:
             self.tokenizer,
             self.reference.texts,
             self.reference.vectors,
+            *((self.calibration,) if self.calibration is not None else ()),
             *(FileRecord(variant.path, variant.bytes, variant.sha256) for variant in variants),
         )
 
@@ -231,11 +238,13 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise mismatch("an object")
         hints = typing.get_type_hints(kind)
-        names = [field.name for field in dataclasses.fields(kind)]
-        missing = [name for name in names if name not in value]
-        if missing:
-            raise ManifestError(f"{where} lacks {missing[0]!r}; build the bundle again")
-        fields = {name: _typed(hints[name], value[name], f"{where}.{name}") for name in names}
+        fields = {}
+        for field in dataclasses.fields(kind):
+            if field.name in value:
+                place = f"{where}.{field.name}"
+                fields[field.name] = _typed(hints[field.name], value[field.name], place)
+            elif field.default is dataclasses.MISSING:
+                raise ManifestError(f"{where} lacks {field.name!r}; build the bundle again")
         if "path" in fields and not _stays_inside(fields["path"]):
             raise ManifestError(
                 f"{where}.path is {fields['path']!r}; a bundle's files lie inside its directory"

@@ -14,8 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ondol.errors import ClosedError, InputError
-from ondol.runtime.embedder import EmbedResult
+from ondol.precision import Precision
+from ondol.runtime.embedder import EmbedResult, checked_dimension
+from ondol.runtime.quantize import OutputRanges, dequantize, quantize, shorten
 from ondol.runtime.similarity import cosine_similarity
+
+#: Texts by whose vectors the ranges of int8 vectors are chosen.
+_CALIBRATION_TEXTS = 100
 
 
 class FakeEmbedder:
@@ -25,10 +30,11 @@ class FakeEmbedder:
     every machine, and different texts are about orthogonal. A text's tokens are its words and two.
 
     Args:
-        dimension: columns of a vector.
+        dimension: elements of a whole vector.
         max_tokens: a text with more tokens is reported as truncated, and its further words do not
             count.
         prompts: by name.
+        truncate_dim: elements to keep of every vector, from the first.
     """
 
     def __init__(
@@ -37,14 +43,24 @@ class FakeEmbedder:
         dimension: int = 384,
         max_tokens: int = 512,
         prompts: Mapping[str, str] | None = None,
+        truncate_dim: int | None = None,
     ) -> None:
-        self.dimension = dimension
+        self._whole_dimension = dimension
+        self.truncate_dim = checked_dimension(truncate_dim)
         self.max_tokens = max_tokens
         self.prompts: Mapping[str, str] = (
             {"query": "query: ", "passage": "passage: "} if prompts is None else prompts
         )
         self.variant = "fake"
         self._closed = False
+        self._ranges = OutputRanges(
+            np.stack([self._vector(f"calibration {n}") for n in range(_CALIBRATION_TEXTS)])
+        )
+
+    @property
+    def dimension(self) -> int:
+        """Elements of a vector, truncated where `truncate_dim` says so."""
+        return self._kept(None)
 
     def encode(
         self,
@@ -54,24 +70,32 @@ class FakeEmbedder:
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = False,
+        precision: str = "float32",
         normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
         convert_to_numpy: bool = True,
-    ) -> NDArray[np.float32]:
-        """Returns (dim,) float32 for one text, (n, dim) float32 for a sequence, of norm 1."""
+    ) -> NDArray[Any]:
+        """Returns (dim,) float32 for one text, (n, dim) float32 for a sequence, of norm 1; or what
+        another precision makes of it.
+        """
         if not convert_to_numpy:
             raise InputError("convert_to_numpy is False, but vectors are always numpy arrays")
         single = isinstance(sentences, str)
         texts = [sentences] if isinstance(sentences, str) else sentences
-        vectors = self.embed(texts, prompt_name=prompt_name, prompt=prompt).vectors
+        vectors = self.embed(
+            texts,
+            prompt_name=prompt_name,
+            prompt=prompt,
+            precision=precision,
+            truncate_dim=truncate_dim,
+        ).vectors
         return vectors[0] if single else vectors
 
-    def encode_query(self, sentences: str | Sequence[str], **options: Any) -> NDArray[np.float32]:
+    def encode_query(self, sentences: str | Sequence[str], **options: Any) -> NDArray[Any]:
         """`encode` with the prompt named "query", if there is one and none is given."""
         return self._encode_role(sentences, "query", options)
 
-    def encode_document(
-        self, sentences: str | Sequence[str], **options: Any
-    ) -> NDArray[np.float32]:
+    def encode_document(self, sentences: str | Sequence[str], **options: Any) -> NDArray[Any]:
         """`encode` with the prompt named "passage", if there is one and none is given."""
         return self._encode_role(sentences, "passage", options)
 
@@ -83,13 +107,17 @@ class FakeEmbedder:
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = False,
+        precision: str = "float32",
         normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
     ) -> EmbedResult:
         """`encode` for a sequence, with the number of tokens of each text and which were cut."""
         if self._closed:
             raise ClosedError("the FakeEmbedder was closed; make a new one")
         prefix = self._prefix(prompt_name) if prompt is None else prompt
-        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        wanted = Precision.parse(precision)
+        dimension = self._kept(checked_dimension(truncate_dim))
+        vectors = np.empty((len(texts), dimension), dtype=np.float32)
         counts = np.empty(len(texts), dtype=np.int64)
         truncated = []
         for index, text in enumerate(texts):
@@ -100,11 +128,22 @@ class FakeEmbedder:
                 truncated.append(index)
                 words = words[: self.max_tokens - 2]
             counts[index] = len(words) + 2
-            vectors[index] = self._vector(" ".join(words))
-        return EmbedResult(vectors, counts, tuple(truncated))
+            whole = self._vector(" ".join(words))
+            vectors[index] = shorten(whole, dimension, normalize=True, index=index)
+        ranges = self._ranges.of(dimension, normalize=True) if wanted.needs_ranges else None
+        return EmbedResult(quantize(vectors, wanted, ranges), counts, tuple(truncated))
+
+    def dequantize(
+        self, vectors: ArrayLike, *, normalize_embeddings: bool = False
+    ) -> NDArray[np.float32]:
+        """int8 or uint8 vectors as numbers again: float32 of the same shape."""
+        return dequantize(vectors, self._ranges, normalize=True)
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
-        """Cosine of every row of `a` (n, dim) with every row of `b` (m, dim): (n, m) float32."""
+        """Cosine of every row of `a` (n, dim) with every row of `b` (m, dim): (n, m) float32.
+
+        Raises InputError for vectors of another precision than float32.
+        """
         return cosine_similarity(a, b)
 
     def close(self) -> None:
@@ -124,7 +163,7 @@ class FakeEmbedder:
 
     def _encode_role(
         self, sentences: str | Sequence[str], name: str, options: dict[str, Any]
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[Any]:
         if options.get("prompt_name") is None and options.get("prompt") is None:
             options["prompt_name"] = name if name in self.prompts else None
         return self.encode(sentences, **options)
@@ -137,8 +176,15 @@ class FakeEmbedder:
             raise InputError(f"there is no prompt named {prompt_name!r}; expected one of {known}")
         return self.prompts[prompt_name]
 
+    def _kept(self, truncate_dim: int | None) -> int:
+        return min(
+            truncate_dim or self.truncate_dim or self._whole_dimension, self._whole_dimension
+        )
+
     def _vector(self, text: str) -> NDArray[np.float32]:
         # A hash function with output of any length, so that no random generator is involved.
-        digest = hashlib.shake_128(text.encode("utf-8", "surrogatepass")).digest(self.dimension * 4)
+        digest = hashlib.shake_128(text.encode("utf-8", "surrogatepass")).digest(
+            self._whole_dimension * 4
+        )
         values = np.frombuffer(digest, dtype="<i4").astype(np.float64)
         return (values / np.linalg.norm(values)).astype(np.float32)

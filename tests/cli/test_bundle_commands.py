@@ -33,6 +33,20 @@ def test_embed_gives_what_the_embedder_gives(tiny_bundle: Path, tmp_path: Path) 
     assert np.array_equal(np.load(out), expected)
 
 
+@pytest.mark.parametrize("precision", ["int8", "binary"])
+def test_embed_shortens_and_quantizes_as_the_embedder(
+    tiny_bundle: Path, tmp_path: Path, precision: str
+) -> None:
+    out = tmp_path / "v.npy"
+    options = ["--truncate-dim", "9", "--precision", precision, "--model", str(tiny_bundle)]
+    assert main(["embed", "한국", "", "ab", *options, "--out", str(out)]) == 0
+    with Embedder(tiny_bundle, truncate_dim=9) as model:
+        expected = model.encode_query(["한국", "", "ab"], precision=precision)
+    found = np.load(out)
+    assert found.dtype == np.int8
+    assert np.array_equal(found, expected)
+
+
 def test_embed_reports_what_the_real_model_cuts(tiny_bundle: Path, capsys: Any) -> None:
     assert main(["embed", "a " * 100, "a", "--model", str(tiny_bundle)]) == 0
     err = capsys.readouterr().err

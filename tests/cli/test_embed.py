@@ -15,6 +15,7 @@ from ondol.cli import main
 from ondol.cli.embed import WINDOW, choose_prompt, embed_stream
 from ondol.cli.inputs import Item, Source
 from ondol.errors import InputError, NumericalError
+from ondol.precision import Precision
 from ondol.runtime.embedder import EmbedResult
 from ondol.testing import FakeEmbedder
 
@@ -77,6 +78,16 @@ def test_lines_from_a_pipe(capsys: Any, type_stdin: TypeStdin, arguments: list[s
     assert [row["text"] for row in rows(capsys.readouterr().out)] == ["가", "", "b"]
 
 
+def test_precision(tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "v.npy"
+    command = ["embed", "가", "b", "--prompt", "none", "--precision", "ubinary"]
+    assert main([*command, "--out", str(out)]) == 0
+    bits = np.load(out)
+    assert bits.dtype == np.uint8
+    assert np.array_equal(bits, np.packbits(vectors_of("가", "b") > 0, axis=1))
+    assert "2 texts, 4 dimensions as ubinary, fake, no prompt" in capsys.readouterr().err
+
+
 def test_quiet_says_nothing(capsys: Any) -> None:
     assert main(["embed", "b", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
@@ -130,6 +141,8 @@ def test_a_bad_row_leaves_no_output(tmp_path: Path, capsys: Any) -> None:
         ),
         (["a", "--threads", "0"], "not a whole number from 1"),
         (["a", "--normalize", "NFD"], "invalid choice"),
+        (["a", "--precision", "int4"], "invalid choice"),
+        (["a", "--truncate-dim", "0"], "not a whole number from 1"),
         (["a", "--no-such-option"], "unrecognized arguments"),
     ],
 )
@@ -228,7 +241,9 @@ def test_an_endless_stream_is_read_one_window_at_a_time() -> None:
     source = Source("endless", "line", endless())
     model = FakeEmbedder(dimension=4)
     with pytest.raises(StopIteration):
-        embed_stream(model, source, StopAfter(2), prompt="", quiet=True)
+        embed_stream(
+            model, source, StopAfter(2), prompt="", precision=Precision.FLOAT32, quiet=True
+        )
     assert taken == 2 * WINDOW
 
 

@@ -20,7 +20,7 @@ VECTORS = np.random.default_rng(5).standard_normal((3, 4)).astype(np.float32)
 
 
 def write_in_two_windows(path: Path) -> None:
-    with open_output(path, dimension=4) as writer:
+    with open_output(path, columns=4, dtype="float32") as writer:
         writer.write(TEXTS[:2], VECTORS[:2])
         writer.write(TEXTS[2:], VECTORS[2:])
 
@@ -73,10 +73,27 @@ def test_parquet(tmp_path: Path) -> None:
     assert np.array_equal(vectors, VECTORS)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_bytes_in_every_format(tmp_path: Path, dtype: str) -> None:
+    vectors = np.array([[0, 1, 254, 255], [127, 128, 129, 3]], dtype=np.uint8).view(dtype)
+    for suffix in (".npy", ".jsonl", ".parquet"):
+        with open_output(tmp_path / f"a{suffix}", columns=4, dtype=dtype) as writer:
+            writer.write(TEXTS[:2], vectors)
+    loaded = np.load(tmp_path / "a.npy")
+    assert loaded.dtype == vectors.dtype
+    assert np.array_equal(loaded, vectors)
+    lines = (tmp_path / "a.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["embedding"] for line in lines] == vectors.tolist()
+    assert f'"embedding": [{", ".join(map(str, vectors[0]))}]' in lines[0]
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert table.schema.field("embedding").type == pa.list_(pa.type_for_alias(dtype), 4)
+    assert table["embedding"].to_pylist() == vectors.tolist()
+
+
 @pytest.mark.parametrize("name", ["a.npy", "a.jsonl", "a.parquet"])
 def test_nothing_to_write_is_a_valid_empty_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    with open_output(path, dimension=4):
+    with open_output(path, columns=4, dtype="float32"):
         pass
     match path.suffix:
         case ".npy":
@@ -91,7 +108,10 @@ def test_nothing_to_write_is_a_valid_empty_file(tmp_path: Path, name: str) -> No
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("old")
-    with pytest.raises(ValueError, match="a bad row"), open_output(path, dimension=4) as writer:
+    with (
+        pytest.raises(ValueError, match="a bad row"),
+        open_output(path, columns=4, dtype="float32") as writer,
+    ):
         write_then_fail(writer)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

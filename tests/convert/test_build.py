@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 import ondol.convert.build as build_module
 from ondol.convert.build import BuildOptions, build, reference_texts
 from ondol.convert.floors import MIN_COSINE
+from ondol.convert.output_calibration import calibration_texts
 from ondol.errors import CheckpointError, InputError, ParityError
 from ondol.files import sha256_of
 from ondol.manifest import Manifest
@@ -24,6 +25,7 @@ from ondol.runtime.parity import measure_parity
 from ondol.runtime.similarity import rowwise_cosine
 from ondol.variants import Variant
 from ondol.vocab_prune.prune import PruneOptions
+from ondol.vocab_prune.verify import verification_lines
 
 FAST = (Variant.ONNX_FP32, Variant.GGUF_F32)
 
@@ -65,6 +67,7 @@ def test_what_a_bundle_holds(tiny_bundle: Path) -> None:
     recorded = {record.path for record in manifest.variants}
     assert held == recorded | {
         "README.md",
+        "calibration.npy",
         "ondol.json",
         "reference.json",
         "reference.npy",
@@ -80,6 +83,24 @@ def test_what_a_bundle_holds(tiny_bundle: Path) -> None:
     assert manifest.vocabulary.source_rows == 20
     agreement = manifest.variant(Variant.GGUF_F32).scheme["tokenizer_agreement"]
     assert agreement["lines"] > 300
+
+
+@pytest.mark.filterwarnings("ignore::ondol.TruncationWarning")
+def test_calibration_vectors_are_those_of_the_calibration_text(tiny_bundle: Path) -> None:
+    vectors = np.load(tiny_bundle / "calibration.npy")
+    texts = calibration_texts(["a ", "b "])
+    assert vectors.shape == (len(texts), 32)
+    with Embedder(tiny_bundle, variant="onnx-fp32") as embedder:
+        assert rowwise_cosine(embedder.encode(texts), vectors).min() > 0.99999
+
+
+def test_calibration_text_has_every_line_once_and_the_prompts_in_turn() -> None:
+    lines = [*verification_lines()["ko"], *verification_lines()["en"]]
+    assert len(lines) > 300
+    assert calibration_texts([]) == lines
+    texts = calibration_texts(["q: ", "p: "])
+    assert [text[:3] for text in texts[:3]] == ["q: ", "p: ", "q: "]
+    assert [text[3:] for text in texts] == lines
 
 
 def test_the_recorded_parity_is_what_the_runtime_measures(tiny_bundle: Path) -> None:

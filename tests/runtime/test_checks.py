@@ -12,6 +12,7 @@ from ondol.errors import (
     AgreementError,
     BundleError,
     ChecksumError,
+    InputError,
     ManifestError,
     SelfTestError,
 )
@@ -36,6 +37,7 @@ def record_again(bundle: Path, name: str) -> None:
 
     def change(manifest: Any) -> None:
         records = [manifest["tokenizer"], *manifest["reference"].values(), *manifest["variants"]]
+        records.append(manifest["calibration"])
         for record in records:
             if isinstance(record, dict) and record["path"] == name:
                 record["bytes"] = (bundle / name).stat().st_size
@@ -44,7 +46,13 @@ def record_again(bundle: Path, name: str) -> None:
     edit(bundle, change)
 
 
-FILES = ["tokenizer.json", "reference.json", "reference.npy", "onnx/model-fp32.onnx"]
+FILES = [
+    "tokenizer.json",
+    "reference.json",
+    "reference.npy",
+    "calibration.npy",
+    "onnx/model-fp32.onnx",
+]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -66,6 +74,26 @@ def test_a_changed_byte(bundle: Path, name: str) -> None:
     (bundle / name).write_bytes(content)
     with pytest.raises(ChecksumError, match="another sha256"):
         Embedder(bundle, variant="onnx-fp32", check="full")
+
+
+def test_a_bundle_of_before_there_were_ranges(bundle: Path) -> None:
+    edit(bundle, lambda manifest: manifest.pop("calibration"))
+    (bundle / "calibration.npy").unlink()
+    with Embedder(bundle, variant="onnx-fp32") as embedder:
+        assert embedder.encode("a", precision="ubinary").shape == (4,)
+        for precision in ("int8", "uint8"):
+            with pytest.raises(InputError, match="run `ondol build` again"):
+                embedder.encode("a", precision=precision)
+
+
+def test_calibration_vectors_of_another_width(bundle: Path) -> None:
+    np.save(bundle / "calibration.npy", np.zeros((9, 31), dtype=np.float32))
+    record_again(bundle, "calibration.npy")
+    with (
+        Embedder(bundle, variant="onnx-fp32") as embedder,
+        pytest.raises(ManifestError, match=r"shape \(9, 31\); expected .* 32 columns"),
+    ):
+        embedder.encode("a", precision="int8")
 
 
 def test_files_of_other_variants_are_not_needed(bundle: Path) -> None:
@@ -105,7 +133,8 @@ def test_an_engine_that_computes_something_else(bundle: Path, check: str) -> Non
     vectors = np.load(bundle / "reference.npy")
     np.save(bundle / "reference.npy", vectors[::-1])
     record_again(bundle, "reference.npy")
-    with pytest.raises(SelfTestError, match=r"onnx-fp32 in onnxruntime gives cosine .* its floor is 0.99999"):
+    message = r"onnx-fp32 in onnxruntime gives cosine .* its floor is 0.99999"
+    with pytest.raises(SelfTestError, match=message):
         Embedder(bundle, variant="onnx-fp32", check=check)
     Embedder(bundle, variant="onnx-fp32", check="off").close()
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sentence_transformers.util import quantize_embeddings, truncate_embeddings
 
+from ondol.convert.output_calibration import calibration_texts
 from ondol.engine import Engine
 from ondol.errors import (
     BundleNotFoundError,
@@ -25,6 +27,7 @@ from ondol.errors import (
 from ondol.manifest import Manifest
 from ondol.runtime.embedder import Embedder
 from ondol.runtime.engines import choose_variant
+from ondol.runtime.pool import finish
 from ondol.runtime.reports import TruncationWarning
 from ondol.runtime.similarity import rowwise_cosine
 from ondol.variants import Variant
@@ -64,6 +67,68 @@ def test_order_is_kept_and_equal_texts_have_equal_vectors(embedder: Embedder) ->
     assert rowwise_cosine(vectors[:-1], vectors[1:]).max() < 0.999, "texts must not be mixed up"
 
 
+def test_truncated_vectors_are_those_of_sentence_transformers_scaled_again(
+    tiny_bundle: Path, embedder: Embedder
+) -> None:
+    whole = embedder.encode(TEXTS)
+    expected = truncate_embeddings(whole, 12)
+    expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+    short = embedder.encode(TEXTS, truncate_dim=12)
+    assert (short.shape, short.dtype) == ((7, 12), np.float32)
+    np.testing.assert_allclose(short, expected, atol=1e-6)
+    assert embedder.encode("b", truncate_dim=99).shape == (32,)
+    options: Any = {"variant": embedder.variant, "engine": embedder.engine, "truncate_dim": 12}
+    with Embedder(tiny_bundle, **options) as shortening:
+        assert shortening.dimension == 12
+        assert np.array_equal(shortening.encode(TEXTS), short)
+        assert shortening.encode("b", truncate_dim=20).shape == (20,)
+
+
+@pytest.mark.parametrize("precision", ["int8", "uint8", "binary", "ubinary"])
+@pytest.mark.parametrize("dimension", [32, 12])
+def test_bytes_are_those_of_sentence_transformers_with_the_bundles_vectors(
+    tiny_bundle: Path, precision: Any, dimension: int
+) -> None:
+    calibration = truncate_embeddings(np.load(tiny_bundle / "calibration.npy"), dimension)
+    if dimension < 32:
+        calibration = np.stack(
+            [finish(row, normalize=True, index=0) for row in calibration], dtype=np.float32
+        )
+    with Embedder(tiny_bundle, variant="onnx-fp32", truncate_dim=dimension) as embedder:
+        expected = quantize_embeddings(
+            embedder.encode(TEXTS), precision, calibration_embeddings=calibration
+        )
+        found = embedder.encode(TEXTS, precision=precision)
+        assert np.array_equal(found, expected)
+        assert found.dtype == expected.dtype
+        # Of one text alone, too: sentence-transformers' own encode would take ranges of the batch.
+        assert np.array_equal(embedder.encode(TEXTS[3], precision=precision), expected[3])
+        with pytest.raises(InputError, match="expected float32"):
+            embedder.similarity(found, found)
+
+
+@pytest.mark.filterwarnings("ignore::ondol.TruncationWarning")
+@pytest.mark.parametrize("dimension", [32, 12])
+def test_similarity_of_int8_vectors_is_close_to_that_of_the_numbers(
+    tiny_bundle: Path, dimension: int
+) -> None:
+    texts = calibration_texts(["a ", "b "])[::20]  # inside of the ranges
+    with Embedder(tiny_bundle, variant="onnx-fp32", truncate_dim=dimension) as embedder:
+        numbers = embedder.encode(texts)
+        again = embedder.dequantize(embedder.encode(texts, precision="int8"))
+        assert rowwise_cosine(again, numbers).min() > 0.9999
+        scores = embedder.similarity(again, numbers)
+        np.testing.assert_allclose(scores, embedder.similarity(numbers, numbers), atol=0.01)
+
+
+def test_many_windows_fill_every_row(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Embedder(tiny_bundle, variant="onnx-fp32") as embedder:
+        expected = embedder.encode(TEXTS, precision="int8", truncate_dim=12)
+        monkeypatch.setattr("ondol.runtime.embedder._WINDOW_TEXTS", 2)
+        found = embedder.encode(TEXTS, precision="int8", truncate_dim=12)
+    assert np.array_equal(found, expected)
+
+
 def test_prompts(embedder: Embedder) -> None:
     assert embedder.prompts == {"query": "a ", "passage": "b "}
     plain = embedder.encode("a 한국")
@@ -99,6 +164,8 @@ def test_result_reports_what_was_cut(embedder: Embedder) -> None:
         (lambda e: e.encode({"a"}), "set; expected a sequence of str"),
         (lambda e: e.encode("a", batch_size=0), "batch_size is 0"),
         (lambda e: e.encode("a", prompt=3), "prompt is a int"),
+        (lambda e: e.encode("a", precision="int4"), "unknown precision 'int4'; expected one of"),
+        (lambda e: e.encode("a", truncate_dim=0), "truncate_dim is 0; expected a whole number"),
         (lambda e: e.encode("a", convert_to_numpy=False), "convert_to_numpy is False"),
     ],
 )
@@ -116,6 +183,8 @@ def test_bad_arguments_are_named(tiny_bundle: Path, tmp_path: Path) -> None:
         Embedder(tiny_bundle, variant="gguf-q8_0")
     with pytest.raises(InputError, match="threads is 0"):
         Embedder(tiny_bundle, threads=0)
+    with pytest.raises(InputError, match=r"truncate_dim is 2\.5; expected a whole number from 1"):
+        Embedder(tiny_bundle, truncate_dim=2.5)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="check is 'most'; expected one of 'full'"):
         Embedder(tiny_bundle, check="most")
     with pytest.raises(BundleNotFoundError, match=r"has no ondol\.json"):
@@ -198,9 +267,10 @@ def test_a_spawned_child_gives_the_same_vectors(embedder: Embedder) -> None:
 
 
 def test_a_pickled_embedder_keeps_its_options(tiny_bundle: Path) -> None:
-    embedder = Embedder(tiny_bundle, variant="gguf-f16", threads=1, normalize="NFC")
+    embedder = Embedder(tiny_bundle, variant="gguf-f16", threads=1, normalize="NFC", truncate_dim=5)
     with embedder, pickle.loads(pickle.dumps(embedder)) as copy:
         assert repr(copy) == repr(embedder)
+        assert copy.dimension == 5
         assert copy.encode("\u1112\u1161\u11ab").tolist() == embedder.encode("한").tolist()
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ondol.cli.inputs import Item, Source, from_arguments, from_file, from_stdin
-from ondol.cli.options import add_model_options, new_parser, open_model
+from ondol.cli.options import add_model_options, new_parser, open_model, positive_int
 from ondol.cli.outputs import OutputFormat, Writer, open_output
 from ondol.errors import InputError, NumericalError
+from ondol.precision import Precision
 
 if TYPE_CHECKING:
     from ondol.cli.options import Subparsers
@@ -46,6 +47,7 @@ _EXAMPLES = """\
 ondol embed "안녕하세요" "good morning"
 ondol embed --prompt passage --input documents.jsonl --column body --out documents.parquet
 cut -f 2 notes.tsv | ondol embed --out notes.npy
+ondol embed --precision ubinary --input documents.txt --out bits.npy
 """
 
 
@@ -92,6 +94,20 @@ def add_parser(subparsers: "Subparsers") -> None:
         "letter by letter, as in macOS file names (default: take texts as they are)",
     )
     parser.add_argument(
+        "--truncate-dim",
+        metavar="N",
+        type=positive_int,
+        help="keep the first N elements of every vector, and scale it to norm 1 again if the model "
+        "does so (default: all)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=[precision.value for precision in Precision],
+        default=Precision.FLOAT32.value,
+        help="numbers of the vectors: int8 and uint8 take a byte per element, binary and ubinary a "
+        "bit, eight to an int8 or uint8; what that costs is in docs/output.md (default: float32)",
+    )
+    parser.add_argument(
         "--quiet",
         action="store_true",
         help="no progress and no summary on standard error; warnings stay",
@@ -103,19 +119,24 @@ def run(args: argparse.Namespace) -> int:
     """Embed what the arguments name. Returns 0."""
     source = _source(args)
     out = _out(args)
+    precision = Precision.parse(args.precision)
     started = time.monotonic()
     with open_model(args) as model:
         prompt = choose_prompt(args.prompt, model.prompts)
-        with open_output(out, dimension=model.dimension) as writer:
-            report = embed_stream(model, source, writer, prompt=prompt, quiet=args.quiet)
+        columns = precision.columns(model.dimension)
+        with open_output(out, columns=columns, dtype=precision.dtype) as writer:
+            report = embed_stream(
+                model, source, writer, prompt=prompt, precision=precision, quiet=args.quiet
+            )
         for line in report.warnings(source, model, prompt):
             print(f"ondol: warning: {line}", file=sys.stderr)
         if not args.quiet:
             seconds = time.monotonic() - started
             with_prompt = f"prompt {prompt!r}" if prompt else "no prompt"
+            form = "" if precision is Precision.FLOAT32 else f" as {precision}"
             print(
-                f"{_count(report.texts, 'text')}, {model.dimension} dimensions, {model.variant}, "
-                f"{with_prompt}, {seconds:.1f} s",
+                f"{_count(report.texts, 'text')}, {model.dimension} dimensions{form}, "
+                f"{model.variant}, {with_prompt}, {seconds:.1f} s",
                 file=sys.stderr,
             )
     return 0
@@ -198,7 +219,13 @@ class Report:
 
 
 def embed_stream(
-    model: "Embedder", source: Source, writer: Writer, *, prompt: str, quiet: bool
+    model: "Embedder",
+    source: Source,
+    writer: Writer,
+    *,
+    prompt: str,
+    precision: Precision,
+    quiet: bool,
 ) -> Report:
     """Embed all of `source` and hand it to `writer`, WINDOW texts at a time."""
     from ondol.runtime.progress import progress_bar
@@ -214,7 +241,7 @@ def embed_stream(
         while items := list(islice(source.items, WINDOW)):
             texts = [item.text for item in items]
             try:
-                result = model.embed(texts, prompt=prompt)
+                result = model.embed(texts, prompt=prompt, precision=precision.value)
             except NumericalError as error:
                 place = f"{source.unit} {items[0].number} to {items[-1].number}"
                 raise NumericalError(

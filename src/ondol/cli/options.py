@@ -103,7 +103,9 @@ def add_engine_option(parser: argparse.ArgumentParser) -> None:
 
 
 def open_model(args: argparse.Namespace) -> "Embedder":
-    """The Embedder that `add_model_options` and, if the command has it, --normalize describe."""
+    """The Embedder that the command's model options describe, and its --normalize and
+    --truncate-dim if it has them.
+    """
     from ondol.runtime.embedder import Embedder
 
     return Embedder(
@@ -112,6 +114,7 @@ def open_model(args: argparse.Namespace) -> "Embedder":
         engine=args.engine.value if args.engine else None,
         threads=args.threads,
         normalize=getattr(args, "normalize", None),
+        truncate_dim=getattr(args, "truncate_dim", None),
     )
 
 

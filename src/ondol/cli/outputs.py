@@ -12,7 +12,6 @@ from ondol.errors import InputError, MissingDependencyError
 from ondol.files import atomic_file
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -44,8 +43,8 @@ class OutputFormat(Enum):
 class Writer(Protocol):
     """Takes the results of one window after the other."""
 
-    def write(self, texts: Sequence[str], vectors: "NDArray[np.float32]") -> None:
-        """texts: n; vectors: (n, dim) float32."""
+    def write(self, texts: Sequence[str], vectors: "NDArray[Any]") -> None:
+        """texts: n; vectors: (n, columns) of the output's dtype."""
         ...
 
     def finish(self) -> None:
@@ -54,10 +53,10 @@ class Writer(Protocol):
 
 
 @contextmanager
-def open_output(path: Path | None, *, dimension: int) -> Iterator[Writer]:
+def open_output(path: Path | None, *, columns: int, dtype: str) -> Iterator[Writer]:
     """A Writer to `path`, which appears whole at the end or not at all; None: standard output.
 
-    dimension: columns of a vector.
+    columns: of a vector. dtype: "float32", "int8" or "uint8".
     """
     if path is None:
         yield JsonLinesWriter(sys.stdout.buffer)
@@ -66,12 +65,12 @@ def open_output(path: Path | None, *, dimension: int) -> Iterator[Writer]:
     kind = OutputFormat.of(path)
     with atomic_file(path) as partial:
         if kind is OutputFormat.PARQUET:
-            with _pyarrow().ParquetWriter(partial, _schema(dimension)) as file:
-                yield ParquetWriter(file, dimension)
+            with _pyarrow().ParquetWriter(partial, _schema(columns, dtype)) as file:
+                yield ParquetWriter(file, columns, dtype)
         else:
             with partial.open("wb") as file:
                 writer: Writer = (
-                    NpyWriter(file, dimension)
+                    NpyWriter(file, columns, dtype)
                     if kind is OutputFormat.NPY
                     else JsonLinesWriter(file)
                 )
@@ -85,9 +84,10 @@ class JsonLinesWriter:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def write(self, texts: Sequence[str], vectors: "NDArray[np.float32]") -> None:
+    def write(self, texts: Sequence[str], vectors: "NDArray[Any]") -> None:
         for text, vector in zip(texts, vectors.tolist(), strict=True):
-            # Nine significant digits name a float32 exactly; Python's repr would print a double's.
+            # Nine significant digits name a float32 exactly, and every byte; Python's repr would
+            # print a double's.
             numbers = ", ".join([f"{value:.9g}" for value in vector])
             line = f'{{"text": {json.dumps(text, ensure_ascii=False)}, "embedding": [{numbers}]}}\n'
             self._file.write(line.encode("utf-8"))
@@ -98,17 +98,20 @@ class JsonLinesWriter:
 
 
 class NpyWriter:
-    """A (texts, dim) float32 array in C order; numpy.load can map it into memory."""
+    """A (texts, columns) array in C order; numpy.load can map it into memory."""
 
-    def __init__(self, file: IO[bytes], dimension: int) -> None:
+    def __init__(self, file: IO[bytes], columns: int, dtype: str) -> None:
+        import numpy as np
+
         self._file = file
-        self._dimension = dimension
+        self._columns = columns
+        self._dtype = np.dtype(dtype).newbyteorder("<")
         self._rows = 0
         self._write_header()
         self._header_bytes = file.tell()
 
-    def write(self, texts: Sequence[str], vectors: "NDArray[np.float32]") -> None:
-        self._file.write(vectors.astype("<f4", copy=False).tobytes())
+    def write(self, texts: Sequence[str], vectors: "NDArray[Any]") -> None:
+        self._file.write(vectors.astype(self._dtype, copy=False).tobytes())
         self._rows += len(vectors)
 
     def finish(self) -> None:
@@ -124,35 +127,41 @@ class NpyWriter:
 
         np.lib.format.write_array_header_1_0(
             self._file,
-            {"descr": "<f4", "fortran_order": False, "shape": (self._rows, self._dimension)},
+            {
+                "descr": np.lib.format.dtype_to_descr(self._dtype),
+                "fortran_order": False,
+                "shape": (self._rows, self._columns),
+            },
         )
 
 
 class ParquetWriter:
-    """Columns `text` (string) and `embedding` (a list of `dimension` float32)."""
+    """Columns `text` (string) and `embedding` (a list of `columns` numbers)."""
 
-    def __init__(self, file: Any, dimension: int) -> None:
+    def __init__(self, file: Any, columns: int, dtype: str) -> None:
         self._file = file
-        self._dimension = dimension
+        self._columns = columns
+        self._schema = _schema(columns, dtype)
 
-    def write(self, texts: Sequence[str], vectors: "NDArray[np.float32]") -> None:
+    def write(self, texts: Sequence[str], vectors: "NDArray[Any]") -> None:
         import pyarrow
 
         embeddings = pyarrow.FixedSizeListArray.from_arrays(
-            pyarrow.array(vectors.reshape(-1)), self._dimension
+            pyarrow.array(vectors.reshape(-1)), self._columns
         )
-        columns = [pyarrow.array(texts, pyarrow.string()), embeddings]
-        self._file.write_batch(pyarrow.record_batch(columns, schema=_schema(self._dimension)))
+        arrays = [pyarrow.array(texts, pyarrow.string()), embeddings]
+        self._file.write_batch(pyarrow.record_batch(arrays, schema=self._schema))
 
     def finish(self) -> None:
         pass
 
 
-def _schema(dimension: int) -> Any:
+def _schema(columns: int, dtype: str) -> Any:
     import pyarrow
 
+    number = {"float32": pyarrow.float32, "int8": pyarrow.int8, "uint8": pyarrow.uint8}[dtype]()
     return pyarrow.schema(
-        [("text", pyarrow.string()), ("embedding", pyarrow.list_(pyarrow.float32(), dimension))]
+        [("text", pyarrow.string()), ("embedding", pyarrow.list_(number, columns))]
     )
 
 
