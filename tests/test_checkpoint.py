@@ -133,6 +133,7 @@ def test_a_sentencepiece_model_stands_in_for_tokenizer_json(
     tokenizer = checkpoint.tokenizer()
     ours, theirs = UnigramVocabulary.from_json(tokenizer), UnigramVocabulary.from_json(published)
     assert ours.pieces == theirs.pieces
+    assert ours.scores == theirs.scores
     assert ours.special_ids == theirs.special_ids
     lines = [line for group in verification_lines().values() for line in group]
     ids = [

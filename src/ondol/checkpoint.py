@@ -105,7 +105,7 @@ class Checkpoint:
                 "convert",
             ) from error
         try:
-            loaded = transformers.XLMRobertaTokenizerFast.from_pretrained(self.directory)
+            loaded = transformers.XLMRobertaTokenizerFast(vocab_file=str(self.tokenizer_file))
             content: dict[str, Any] = json.loads(loaded.backend_tokenizer.to_str())
         except Exception as error:  # protobuf, OSError, ValueError: one message for the user
             raise CheckpointError(f"cannot read {self.tokenizer_file}: {error}") from error
