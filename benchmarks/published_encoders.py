@@ -212,9 +212,9 @@ def _write(encoder: PublishedEncoder, tokenizer: Path, directory: Path) -> None:
         "bert": (transformers.BertConfig, transformers.BertModel),
         "xlm-roberta": (transformers.XLMRobertaConfig, transformers.XLMRobertaModel),
     }[encoder.config["model_type"]]
-    # Weights as small as those that training starts from would make every text's vector alike, and
-    # hide a wrong position or segment; these leave the size of a layer's input as it is.
-    deviation = 2 / math.sqrt(encoder.config["hidden_size"])
+    # Weights as small as those that training starts from would leave every text's vector alike and
+    # hide a wrong position or segment. These keep a vector's size from layer to layer.
+    deviation = 1 / math.sqrt(encoder.config["hidden_size"])
     torch.manual_seed(0)
     config = config_class.from_dict({**encoder.config, "initializer_range": deviation})
     model = model_class(config, add_pooling_layer=False).to(getattr(torch, encoder.dtype))

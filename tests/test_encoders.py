@@ -43,7 +43,9 @@ SAME_BUT_FOR_SIZE = {
 }
 BY_NAME = {encoder.name: encoder.scaled(layers=2, hidden_size=64) for encoder in PUBLISHED}
 
-VARIANTS = (Variant.ONNX_FP32, Variant.GGUF_F32)
+VARIANTS = (Variant.ONNX_FP32, Variant.GGUF_F32, Variant.GGUF_Q8_0)
+#: Calibration takes a while: one encoder of each kind also gets onnx-int8.
+CALIBRATED = ("bge-m3", "paraphrase-multilingual-MiniLM-L12-v2")
 
 #: All of whose pieces a prune to ROWS keeps: the pruned model must give the whole model's vectors.
 TEXTS = [
@@ -85,9 +87,14 @@ def test_prune_convert_embed_and_parity(name: str, shared_dir: Path, tmp_path: P
     published = BY_NAME[name]
     source = tmp_path / "checkpoint"
     write_random_checkpoint(published, shared_dir / "tokenizer" / "tokenizer.json", source)
-    options = PruneOptions(vocab_size=ROWS)
+    variants = (*VARIANTS, Variant.ONNX_INT8) if name in CALIBRATED else VARIANTS
     manifest = build(
-        BuildOptions(str(source), tmp_path / "bundle", prune=options, variants=VARIANTS)
+        BuildOptions(
+            str(source),
+            tmp_path / "bundle",
+            prune=PruneOptions(vocab_size=ROWS),
+            variants=variants,
+        )
     ).manifest
 
     architecture = manifest.architecture
@@ -101,6 +108,7 @@ def test_prune_convert_embed_and_parity(name: str, shared_dir: Path, tmp_path: P
         assert manifest.prompts == {"query": "query: ", "passage": "passage: "}
     else:
         assert manifest.prompts == published.prompts
+    assert {record.name for record in manifest.variants} == {*variants}
     for record in manifest.variants:
         assert record.parity.min_cosine >= MIN_COSINE[record.name]
 
