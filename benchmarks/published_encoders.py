@@ -49,6 +49,11 @@ class PublishedEncoder:
         """The last part of the hub id."""
         return self.hub_id.rpartition("/")[2]
 
+    @property
+    def all_prompts(self) -> Mapping[str, str]:
+        """By name, wherever the repository states them."""
+        return {"query": "query: ", "passage": "passage: "} if self.card else self.prompts
+
     def scaled(self, *, layers: int, hidden_size: int) -> "PublishedEncoder":
         """The same model with fewer layers and channels; everything else is as published."""
         config = {

@@ -104,10 +104,7 @@ def test_prune_convert_embed_and_parity(name: str, shared_dir: Path, tmp_path: P
     assert manifest.vocabulary.source_rows == published.config["vocab_size"]
     assert manifest.vocabulary.rows == ROWS
     assert (manifest.pooling, manifest.normalize) == (published.pooling, published.normalize)
-    if published.card:
-        assert manifest.prompts == {"query": "query: ", "passage": "passage: "}
-    else:
-        assert manifest.prompts == published.prompts
+    assert manifest.prompts == published.all_prompts
     assert {record.name for record in manifest.variants} == {*variants}
     for record in manifest.variants:
         assert record.parity.min_cosine >= MIN_COSINE[record.name]
