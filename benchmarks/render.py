@@ -22,6 +22,7 @@ from typing import Any
 import evidence
 from bars import passed
 from fidelity_svg import fidelity_svg
+from published_encoders import PUBLISHED
 from quality.tables import SETS, differences, interval, scores
 
 from ondol.benchmarks.tables import Table
@@ -38,6 +39,7 @@ DOCUMENTS = (
     "docs/sizes.md",
     "docs/speed.md",
     "docs/evidence.md",
+    "docs/encoders.md",
 )
 PICTURE = "docs/fidelity.svg"
 SIZE_PICTURE = "docs/size_quality.svg"
@@ -486,6 +488,28 @@ def start_line(language: str) -> str:
     )
 
 
+def encoders() -> str:
+    """What tells the published encoders apart."""
+    header = ("model", "kind", "layers", "columns", "pooling", "norm", "prompts", "tokens", "rows")
+    rows = []
+    for encoder in PUBLISHED:
+        config = encoder.config
+        rows.append(
+            (
+                f"`{encoder.hub_id}`",
+                f"`{config['architectures'][0]}`",
+                str(config["num_hidden_layers"]),
+                f"{config['hidden_size']:,}",
+                encoder.pooling.value,
+                "L2" if encoder.normalize else "none",
+                ", ".join(f"`{prompt}`" for prompt in encoder.all_prompts.values()) or "none",
+                f"{encoder.max_seq_length:,}",
+                f"{config['vocab_size']:,}",
+            )
+        )
+    return markdown(header, rows, "llrrlllrr")
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "comparison": comparison,
     "comparison_spread": lambda: _from(evidence.spreads(results("compare"))),
@@ -516,6 +540,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "end_to_end": end_to_end,
     "end_to_end_bars": end_to_end_bars,
     "memory": memory,
+    "encoders": encoders,
     "start": lambda: start_line("en"),
     "start_ko": lambda: start_line("ko"),
 }

@@ -13,6 +13,7 @@ import numpy as np
 from ondol import __version__
 from ondol.checkpoint import Checkpoint
 from ondol.convert.card import model_card
+from ondol.convert.encoder_graph import check_float_size
 from ondol.convert.export import Exporter
 from ondol.convert.floors import MIN_COSINE
 from ondol.convert.output_calibration import calibration_texts
@@ -78,7 +79,7 @@ class BuildReport:
     Attributes:
         manifest: as written to the bundle.
         prune: the first stage's report, or None with the whole vocabulary.
-        source_bytes: the checkpoint's weights and tokenizer.json.
+        source_bytes: the checkpoint's weights and tokenizer.
     """
 
     manifest: Manifest
@@ -116,6 +117,8 @@ def build(options: BuildOptions, report_stage: ReportStage = lambda stage: None)
         work = bundle / ".work"
         work.mkdir()
         pruned, prune_report = _prune(original, work / "checkpoint", options.prune, report_stage)
+        if Variant.ONNX_FP32 in options.variants:
+            check_float_size(pruned.architecture)
         manifest = _begin(original, resolved, pruned, prune_report, options, bundle, report_stage)
         manifest = _export(pruned, manifest, options.variants, bundle, work, report_stage)
         _remove(work)
@@ -167,7 +170,7 @@ def _begin(
     report_stage(f"computing {len(lines)} calibration vectors with PyTorch")
     calibration_path = bundle / "calibration.npy"
     np.save(calibration_path, reference_vectors(encoder, pruned, tokenizer(lines).ids))
-    used = [*original.weight_files(), original.directory / "tokenizer.json"]
+    used = [*original.weight_files(), original.tokenizer_file]
     used.append(original.directory / "config.json")
     return Manifest(
         schema_version=SCHEMA_VERSION,

@@ -7,7 +7,7 @@ reference set on which variants are measured nor any evaluation set.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,19 +92,32 @@ def observe(
 
     `work` is a directory for a temporary file.
     """
+    # A whole vocabulary would cost memory, and large models with one exceed an ONNX file's 2 GiB.
+    used, numbered = rows_of(sequences)
+    weights = replace(weights, words=weights.words[used])
     path = work / "calibration.onnx"
     write_encoder(weights, EncoderPlan.in_float(weights), path, product_inputs=True)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     path.unlink()
     keys = [(layer, kind) for layer in range(len(weights.layers)) for kind in Kind]
     names = [product_input(key) for key in keys]
-    stride = max(1, sum(len(ids) for ids in sequences) // _SAMPLE_ROWS)
+    stride = max(1, sum(len(ids) for ids in numbered) // _SAMPLE_ROWS)
     watched: dict[ProductKey, _Watch] = {}
-    for ids in tqdm(sequences, desc="calibrating", unit="text", disable=None):
-        values = session.run(names, {INPUT: np.array([ids], dtype=np.int64)})
+    for ids in tqdm(numbered, desc="calibrating", unit="text", disable=None):
+        values = session.run(names, {INPUT: ids[None]})
         for key, rows in zip(keys, values, strict=True):
             watched.setdefault(key, _Watch(rows.shape[1], stride)).add(rows)
     return {key: watch.statistics() for key, watch in watched.items()}
+
+
+def rows_of(
+    sequences: Sequence[Sequence[int]],
+) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+    """The rows of the word embedding that are used, and the sequences counted in them."""
+    flat = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in sequences])
+    used, places = np.unique(flat, return_inverse=True)
+    ends = np.cumsum([len(ids) for ids in sequences])[:-1]
+    return used, np.split(places.astype(np.int64), ends)
 
 
 class _Watch:

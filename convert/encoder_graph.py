@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ondol.checkpoint import Architecture
 from ondol.convert.encoder_weights import EncoderWeights, LayerWeights, Linear, Norm
 from ondol.convert.integers import (
     BLOCK,
@@ -26,8 +27,10 @@ from ondol.convert.integers import (
     Vector,
     pack_int4,
 )
-from ondol.convert.onnx_graph import CONTRIB, OnnxGraph
+from ondol.convert.onnx_graph import CONTRIB, MAX_FILE_BYTES, OnnxGraph
+from ondol.errors import ConversionError
 from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
+from ondol.variants import Variant
 
 #: Names of the graph's input and output, as optimum's exports have them.
 INPUT, OUTPUT = "input_ids", "last_hidden_state"
@@ -101,6 +104,20 @@ def write_encoder(
             (batch x tokens, inputs) float32.
     """
     _EncoderWriter(weights, plan, product_inputs).write(path)
+
+
+def check_float_size(architecture: Architecture) -> None:
+    """Raises ConversionError if the encoder in float32 does not fit into one ONNX file."""
+    hidden, wide = architecture.hidden_size, architecture.intermediate_size
+    embeddings = (architecture.vocab_rows + architecture.max_tokens) * hidden
+    layer = 4 * hidden * hidden + 2 * hidden * wide + 9 * hidden + wide
+    size = 4 * (embeddings + architecture.layers * layer)
+    if size > MAX_FILE_BYTES:
+        raise ConversionError(
+            f"{Variant.ONNX_FP32} of {architecture.layers} layers and {architecture.vocab_rows:,} "
+            f"rows would have {size:,} bytes; an ONNX file holds at most {MAX_FILE_BYTES:,}. "
+            "Keep fewer rows with --vocab-size, or leave the variant out with --variants"
+        )
 
 
 def parts_of(weights: EncoderWeights, key: ProductKey) -> tuple[Linear, ...]:

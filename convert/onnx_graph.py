@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 OPSET = 20
 #: onnxruntime's own operators.
 CONTRIB = "com.microsoft"
+#: A serialized protobuf message has less than 2 GiB (protobuf.dev, "Proto Limits").
+MAX_FILE_BYTES = 2**31 - 1
 #: The ONNX format that came with opset 20.
 _IR_VERSION = 9
 

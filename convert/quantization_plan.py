@@ -18,7 +18,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ondol.convert.calibration import InputStatistics
+from ondol.convert.calibration import InputStatistics, rows_of
 from ondol.convert.encoder_graph import (
     INPUT,
     EncoderPlan,
@@ -338,7 +338,7 @@ class Quantizer:
 
     def _vectors(self, plan: EncoderPlan) -> NDArray[np.float64]:
         """(texts, hidden_size) float64 of norm 1, by the graph itself."""
-        used, sequences = _rows_of(self._judged)
+        used, sequences = rows_of(self._judged)
         small = replace(plan, words=_select(plan.words, used))
         weights = replace(self._weights, words=self._weights.words[used])
         write_encoder(weights, small, self._file)
@@ -385,16 +385,6 @@ def _through_uint8(values: Matrix, scale: np.float32, zero_point: np.uint8) -> M
     zero = np.float32(zero_point)
     result: Matrix = (np.clip(np.rint(values / scale) + zero, 0, 255) - zero) * scale
     return result
-
-
-def _rows_of(
-    sequences: Sequence[Sequence[int]],
-) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-    """The rows of the word embedding that are used, and the sequences counted in them."""
-    flat = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in sequences])
-    used, places = np.unique(flat, return_inverse=True)
-    ends = np.cumsum([len(ids) for ids in sequences])[:-1]
-    return used, np.split(places.astype(np.int64), ends)
 
 
 def _select(

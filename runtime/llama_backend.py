@@ -30,7 +30,8 @@ class LlamaBackend:
         threads: of all runs together, and of one that is alone.
         max_tokens: the longest text that will come, `<s>` and `</s>` included.
         flash_attention: faster at long texts; rounds keys and values to float16
-            (llama.cpp, src/llama-graph.cpp, build_attn_mha).
+            (llama.cpp, src/llama-graph.cpp, build_attn_mha). Texts of more than
+            `ondol.runtime.llama_context.EXACT_TOKENS` tokens always get it, for their memory.
         batch_tokens: texts of one call that together have at most so many tokens share one batch.
             0 runs every text alone, so that its vector is the same bits in any company. llama.cpp
             attends over the whole batch and masks what belongs to other texts; sums then run in

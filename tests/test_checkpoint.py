@@ -1,6 +1,7 @@
 """What a checkpoint directory says, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from ondol.checkpoint import Checkpoint, Pooling, canonical_name
 from ondol.errors import CheckpointError
+from ondol.vocab_prune.unigram import UnigramVocabulary, load_tokenizer
+from ondol.vocab_prune.verify import verification_lines
 
 
 def edit(directory: Path, name: str, **changes: Any) -> None:
@@ -34,14 +37,31 @@ def test_pooling_and_normalisation(make_checkpoint: Any, pooling: str, normalize
     assert checkpoint.normalize is normalize
 
 
-def test_the_smallest_stated_limit_wins(make_checkpoint: Any) -> None:
-    directory = make_checkpoint(max_tokens=24)
-    edit(directory, "sentence_bert_config.json", max_seq_length=16)
-    assert Checkpoint(directory).architecture.max_tokens == 16
-    edit(directory, "tokenizer_config.json", model_max_length=10)
-    assert Checkpoint(directory).architecture.max_tokens == 10
-    edit(directory, "tokenizer_config.json", model_max_length=int(1e30))
-    edit(directory, "sentence_bert_config.json", max_seq_length=None)
+@pytest.mark.parametrize("model_type", ["bert", "xlm-roberta"])
+@pytest.mark.parametrize(
+    ("max_seq_length", "model_max_length", "expected"),
+    [(16, 10, 16), (10, 16, 10), (None, 10, 10), (None, int(1e30), 24), (None, None, 24)],
+)
+def test_the_longest_input_is_that_of_sentence_transformers(
+    make_checkpoint: Any,
+    model_type: str,
+    max_seq_length: int | None,
+    model_max_length: int | None,
+    expected: int,
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    directory = make_checkpoint(model_type=model_type, max_tokens=24)
+    edit(directory, "sentence_bert_config.json", max_seq_length=max_seq_length)
+    edit(directory, "tokenizer_config.json", model_max_length=model_max_length)
+    assert Checkpoint(directory).architecture.max_tokens == expected
+    if expected < 24:  # Without a limit it counts XLMRobertaModel's first two positions too.
+        assert SentenceTransformer(str(directory), device="cpu").max_seq_length == expected
+
+
+def test_no_input_is_longer_than_the_positions(make_checkpoint: Any) -> None:
+    directory = make_checkpoint(model_type="xlm-roberta", max_tokens=24)
+    edit(directory, "sentence_bert_config.json", max_seq_length=8192)
     assert Checkpoint(directory).architecture.max_tokens == 24
 
 
@@ -72,9 +92,11 @@ def test_prompts_come_from_the_card_where_the_configuration_has_none(
         ("config.json", {"model_type": "gemma3"}, "model_type is 'gemma3'"),
         ("config.json", {"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new'"),
         ("config.json", {"position_embedding_type": "relative_key"}, "relative_key"),
+        ("config.json", {"position_embedding_type": "rotary"}, "'rotary'; supported is 'absolute'"),
         ("config.json", {"num_hidden_layers": "two"}, r"config\.json"),
         ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}, "mean, max|max, mean"),
         ("1_Pooling/config.json", {"include_prompt": False}, "include_prompt"),
+        ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case.*supported are"),
     ],
 )
 def test_unsupported_checkpoints_are_refused(
@@ -95,12 +117,46 @@ def test_a_dense_module_is_refused(make_checkpoint: Any) -> None:
         Checkpoint(directory)
 
 
+@pytest.mark.shared
+def test_a_sentencepiece_model_stands_in_for_tokenizer_json(
+    make_checkpoint: Any, shared_dir: Path
+) -> None:
+    """The pieces, their ids and scores, and the ids of texts, are those of the tokenizer.json."""
+    published = json.loads((shared_dir / "tokenizer" / "tokenizer.json").read_text("utf-8"))
+    directory = make_checkpoint()
+    (directory / "tokenizer.json").unlink()
+    shutil.copyfile(
+        shared_dir / "tokenizer" / "sentencepiece.bpe.model", directory / "sentencepiece.bpe.model"
+    )
+    checkpoint = Checkpoint(directory)
+    assert checkpoint.tokenizer_file.name == "sentencepiece.bpe.model"
+    tokenizer = checkpoint.tokenizer()
+    ours, theirs = UnigramVocabulary.from_json(tokenizer), UnigramVocabulary.from_json(published)
+    assert ours.pieces == theirs.pieces
+    assert ours.scores == theirs.scores
+    assert ours.special_ids == theirs.special_ids
+    lines = [line for group in verification_lines().values() for line in group]
+    ids = [
+        [encoding.ids for encoding in load_tokenizer(content).encode_batch(lines)]
+        for content in (tokenizer, published)
+    ]
+    assert ids[0] == ids[1]
+
+
 @pytest.mark.parametrize("name", ["tokenizer.json", "modules.json", "config.json"])
 def test_missing_files_are_named(make_checkpoint: Any, name: str) -> None:
     directory = make_checkpoint()
     (directory / name).unlink()
     with pytest.raises(CheckpointError, match=name.replace(".", r"\.")):
         Checkpoint(directory)
+
+
+def test_a_damaged_sentencepiece_model_is_named(make_checkpoint: Any) -> None:
+    directory = make_checkpoint()
+    (directory / "tokenizer.json").unlink()
+    (directory / "sentencepiece.bpe.model").write_bytes(b"no model")
+    with pytest.raises(CheckpointError, match=r"cannot read .*sentencepiece\.bpe\.model"):
+        Checkpoint(directory).tokenizer()
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", '[{"type": "x"}]', "3"])

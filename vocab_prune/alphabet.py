@@ -8,6 +8,7 @@ Hanja (Korean text uses thousands of the vocabulary's CJK characters, but far fr
 Cyrillic letters are not here: those that occur are counted (`keeplist.py`).
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 
@@ -91,13 +92,16 @@ class _CodePoints:
         return index >= 0 and ord(character) <= self._last[index]
 
 
-_HANGUL_SET = _CodePoints(_HANGUL)
+# A pattern: it is looked for in every piece of the vocabulary.
+_HANGUL_CHARACTER = re.compile(
+    "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _HANGUL) + "]"
+)
 _CHARACTERS = {"en": _CodePoints(_COMMON), "ko": _CodePoints(_COMMON, _KOREAN, _HANGUL)}
 
 
 def has_hangul(text: str) -> bool:
     """Whether a character of `text` is a Hangul syllable or jamo, of whatever width or form."""
-    return any(character in _HANGUL_SET for character in text)
+    return _HANGUL_CHARACTER.search(text) is not None
 
 
 def is_character(piece: str) -> bool:

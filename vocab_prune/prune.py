@@ -48,7 +48,7 @@ class PruneReport:
         source_rows: rows of the checkpoint's word embedding; it may have more than the tokenizer.
         fidelity: segmentation before and after on the lines inside the package, by ISO 639-1 code:
             the kept languages, and those that lose.
-        bytes_before, bytes_after: weights and tokenizer.json.
+        bytes_before, bytes_after: weights and tokenizer.
         left_out: files of the source that were not taken along.
         rule: how the pieces were chosen, in words.
     """
@@ -94,7 +94,7 @@ def prune(
         fidelity = {
             language: comparison.measure(lines) for language, lines in verification_lines().items()
         }
-        before = [*source.weight_files(), source.directory / "tokenizer.json"]
+        before = [*source.weight_files(), source.tokenizer_file]
         after = [partial / "model.safetensors", partial / "tokenizer.json"]
         return PruneReport(
             selection=selection,

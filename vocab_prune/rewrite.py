@@ -49,8 +49,10 @@ def prune_tokenizer_json(tokenizer: Mapping[str, Any], kept: Sequence[int]) -> d
     """
     vocabulary = UnigramVocabulary.from_json(tokenizer)
     new_ids = _new_ids(vocabulary, kept)
-    pruned = copy.deepcopy(dict(tokenizer))
-    pruned["model"]["vocab"] = [pruned["model"]["vocab"][old] for old in kept]
+    vocab = tokenizer["model"]["vocab"]
+    # Without the vocabulary, whose copy takes a second and is mostly thrown away.
+    pruned = copy.deepcopy({**tokenizer, "model": {**tokenizer["model"], "vocab": None}})
+    pruned["model"]["vocab"] = [list(vocab[old]) for old in kept]
     pruned["model"]["unk_id"] = new_ids[vocabulary.unk_id]
     for token in pruned.get("added_tokens", []):
         token["id"] = new_ids[token["id"]]

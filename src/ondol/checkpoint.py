@@ -13,6 +13,9 @@ from ondol.errors import CheckpointError, MissingDependencyError
 if TYPE_CHECKING:
     import torch
 
+#: Where a tokenizer is read from, the first one that is there.
+_TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model")
+
 #: Names under which task heads nest the bare encoder (transformers' `base_model_prefix`).
 _PREFIXES = ("bert.", "roberta.", "model.")
 
@@ -64,11 +67,14 @@ class Prompts:
 
 
 class Checkpoint:
-    """A directory with config.json, tokenizer.json and weights, described but not yet loaded.
+    """A directory with config.json, a tokenizer and weights, described but not yet loaded.
+
+    Attributes:
+        tokenizer_file: tokenizer.json, or sentencepiece.bpe.model where there is none.
 
     Raises CheckpointError at construction for what ondol does not support: another architecture,
-    a tokenizer without tokenizer.json, an activation other than exact GELU, relative positions,
-    sentence-transformers modules other than Transformer, Pooling and Normalize.
+    a tokenizer with neither file, lower-casing, an activation other than exact GELU, relative or
+    rotary positions, sentence-transformers modules other than Transformer, Pooling and Normalize.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -76,18 +82,34 @@ class Checkpoint:
         if not directory.is_dir():
             raise CheckpointError(f"{directory} is not a directory; expected a checkpoint")
         self.config = self.read_json("config.json")
-        if not (directory / "tokenizer.json").is_file():
-            raise CheckpointError(
-                f"{directory} has no tokenizer.json; load the tokenizer once with "
-                "transformers.AutoTokenizer and save it with save_pretrained"
-            )
+        self.tokenizer_file = self._tokenizer_file()
         self.pooling, self.normalize = self._modules()
         self.architecture = self._architecture()
         self.prompts = self._prompts()
 
     def tokenizer(self) -> dict[str, Any]:
-        """The parsed tokenizer.json."""
-        return self.read_json("tokenizer.json")
+        """The parsed tokenizer.json, or what transformers makes of sentencepiece.bpe.model.
+
+        Raises CheckpointError if it cannot be read, MissingDependencyError where SentencePiece has
+        to be read and transformers or sentencepiece is not installed.
+        """
+        if self.tokenizer_file.name == _TOKENIZER_FILES[0]:
+            return self.read_json(self.tokenizer_file.name)
+        try:
+            import sentencepiece  # noqa: F401
+            import transformers
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"reading {self.tokenizer_file.name}",
+                "transformers (with sentencepiece)",
+                "convert",
+            ) from error
+        try:
+            loaded = transformers.XLMRobertaTokenizerFast(vocab_file=str(self.tokenizer_file))
+            content: dict[str, Any] = json.loads(loaded.backend_tokenizer.to_str())
+        except Exception as error:  # protobuf, OSError, ValueError: one message for the user
+            raise CheckpointError(f"cannot read {self.tokenizer_file}: {error}") from error
+        return content
 
     def weight_files(self) -> list[Path]:
         """The files that hold the weights, safetensors first. Raises CheckpointError if none."""
@@ -182,6 +204,16 @@ class Checkpoint:
             raise CheckpointError(f"{path}: expected a JSON object, found {type(content).__name__}")
         return content
 
+    def _tokenizer_file(self) -> Path:
+        for name in _TOKENIZER_FILES:
+            if (self.directory / name).is_file():
+                return self.directory / name
+        raise CheckpointError(
+            f"{self.directory} has neither {' nor '.join(_TOKENIZER_FILES)}; supported are "
+            "SentencePiece-Unigram tokenizers (the XLM-RoBERTa family): load the tokenizer once "
+            "with transformers.AutoTokenizer and save it with save_pretrained"
+        )
+
     def _architecture(self) -> Architecture:
         config = self.config
         kind = config.get("model_type")
@@ -217,18 +249,23 @@ class Checkpoint:
             raise CheckpointError(f"{self.directory}/config.json: {error!r}") from error
 
     def _max_tokens(self, positions: int) -> int:
-        """The smallest limit that the checkpoint states: its positions always bound it."""
-        limits = [positions]
+        """The longest input that the checkpoint states, and at most as many as it has positions.
+
+        As in sentence-transformers, max_seq_length wins over the tokenizer's model_max_length.
+        """
+        stated = None
         if (self.directory / "sentence_bert_config.json").is_file():
-            limits.append(
-                self.read_json("sentence_bert_config.json").get("max_seq_length") or positions
-            )
-        if (self.directory / "tokenizer_config.json").is_file():
+            sentence_bert = self.read_json("sentence_bert_config.json")
+            if sentence_bert.get("do_lower_case"):
+                raise CheckpointError(
+                    "sentence_bert_config.json has do_lower_case true, which is not supported; "
+                    "supported are tokenizers that take the text as it is"
+                )
+            stated = sentence_bert.get("max_seq_length")
+        if stated is None and (self.directory / "tokenizer_config.json").is_file():
             # transformers writes 1e30 for "no limit".
-            limits.append(
-                self.read_json("tokenizer_config.json").get("model_max_length") or positions
-            )
-        return int(min(limits))
+            stated = self.read_json("tokenizer_config.json").get("model_max_length")
+        return int(min(stated or positions, positions))
 
     def _modules(self) -> tuple[Pooling, bool]:
         """Pooling and whether vectors are normalised, from sentence-transformers' modules.json."""

@@ -14,10 +14,11 @@ import pytest
 from tokenizers import Tokenizer
 
 import ondol.convert.build as build_module
+import ondol.convert.encoder_graph as encoder_graph
 from ondol.convert.build import BuildOptions, build, reference_texts
 from ondol.convert.floors import MIN_COSINE
 from ondol.convert.output_calibration import calibration_texts
-from ondol.errors import CheckpointError, InputError, ParityError
+from ondol.errors import CheckpointError, ConversionError, InputError, ParityError
 from ondol.files import sha256_of
 from ondol.manifest import Manifest
 from ondol.runtime.embedder import Embedder
@@ -194,6 +195,62 @@ def test_options_and_sources_are_checked(make_checkpoint: Any, tmp_path: Path) -
     with pytest.raises(InputError, match="--corpus FILE"):
         build(BuildOptions(str(make_checkpoint()), tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("prune", [None, PruneOptions()])
+def test_another_kind_of_tokenizer_is_refused_before_the_weights_are_read(
+    make_checkpoint: Any, tmp_path: Path, prune: PruneOptions | None
+) -> None:
+    source = make_checkpoint()
+    word_piece = {"model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}, "added_tokens": []}
+    (source / "tokenizer.json").write_text(json.dumps(word_piece))
+    (source / "model.safetensors").write_bytes(b"not read")
+    with pytest.raises(CheckpointError, match=r"WordPiece.*supports SentencePiece-Unigram"):
+        build(BuildOptions(str(source), tmp_path / "bundle", prune=prune, variants=FAST))
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_float_file_beyond_onnx_is_refused(
+    make_checkpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_graph, "MAX_FILE_BYTES", 50_000)
+    source = str(make_checkpoint())
+    options = BuildOptions(source, tmp_path / "bundle", prune=None, variants=FAST)
+    with pytest.raises(ConversionError, match=r"onnx-fp32 .* holds at most 50,000.*--variants"):
+        build(options)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_checkpoint_with_a_sentencepiece_model_alone(
+    make_checkpoint: Any, tiny_tokenizer: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its vectors are sentence-transformers', which converts the tokenizer itself."""
+    from sentence_transformers import SentenceTransformer
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto()
+    kinds = sentencepiece_model_pb2.ModelProto.SentencePiece
+    proto.trainer_spec.model_type = proto.trainer_spec.UNIGRAM
+    controls = {"<unk>": kinds.UNKNOWN, "<s>": kinds.CONTROL, "</s>": kinds.CONTROL}
+    ordinary = [entry for entry in tiny_tokenizer["model"]["vocab"] if entry[0][0] != "<"]
+    for piece, score in [*((piece, 0.0) for piece in controls), *ordinary]:
+        proto.pieces.add(piece=piece, score=score, type=controls.get(piece, kinds.NORMAL))
+    source = make_checkpoint(model_type="xlm-roberta")
+    (source / "tokenizer.json").unlink()
+    (source / "sentencepiece.bpe.model").write_bytes(proto.SerializeToString())
+
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("한국 a ab\n한국 한국어 b\n", encoding="utf-8")
+    prune = PruneOptions(vocab_size=14, corpora=(corpus,), corpus_only=True)
+    report = build(BuildOptions(str(source), tmp_path / "bundle", prune=prune, variants=FAST))
+    recorded = {record.path for record in report.manifest.source.files}
+    assert recorded == {"config.json", "model.safetensors", "sentencepiece.bpe.model"}
+    assert report.manifest.vocabulary.rows < 17
+    texts = ["한국 a", "", "ab b 한국어"]
+    expected = SentenceTransformer(str(source), device="cpu").encode(texts)
+    for variant in FAST:
+        with Embedder(tmp_path / "bundle", variant=variant.value) as embedder:
+            assert rowwise_cosine(embedder.encode(texts), expected).min() >= MIN_COSINE[variant]
 
 
 def test_truncation_and_padding_of_the_tokenizer_file_do_not_matter(

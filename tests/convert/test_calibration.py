@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,19 @@ def test_statistics_are_those_of_all_tokens(
         np.testing.assert_array_equal(statistics.gram, statistics.gram.T)
         sample = rows[::stride]
         np.testing.assert_allclose(statistics.sample, sample, atol=1e-6 * largest + 1e-5)
+
+
+def test_a_vocabulary_larger_than_an_onnx_file(
+    random_encoder: RandomEncoder, tmp_path: Path
+) -> None:
+    """The words of 10 GB are one row that is shown many times over."""
+    weights = random_encoder(hidden_size=64)
+    many, few = (
+        replace(weights, words=np.broadcast_to(weights.words[0], (rows, 64)))
+        for rows in (40_000_000, 40)
+    )
+    found = observe(many, [[39_999_999, 7, 0], [8, 8]], tmp_path)
+    expected = observe(few, [[39, 7, 0], [8, 8]], tmp_path)
+    for key, statistics in found.items():
+        np.testing.assert_array_equal(statistics.gram, expected[key].gram)
+        np.testing.assert_array_equal(statistics.low, expected[key].low)

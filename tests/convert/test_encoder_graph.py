@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
+import ondol.convert.encoder_graph as encoder_graph
 from ondol.checkpoint import Checkpoint
 from ondol.convert.encoder_graph import (
     EncoderPlan,
@@ -27,6 +29,7 @@ from ondol.convert.integers import Int4Rows, Int4Weights, Int8Rows, Int8Weights
 from ondol.convert.onnx_export import export_float
 from ondol.convert.rounding import round_int4, round_int8
 from ondol.convert.torch_encoder import load_encoder
+from ondol.errors import ConversionError
 from ondol.runtime.int8_products import make_products_exact
 from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
 
@@ -47,6 +50,42 @@ def open_session(path: Path, optimized: Path | None = None) -> onnxruntime.Infer
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("model_type", ["bert", "xlm-roberta"])
+def test_the_size_of_the_float_file_is_foreseen(
+    make_checkpoint: MakeCheckpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model_type: str,
+) -> None:
+    checkpoint = Checkpoint(make_checkpoint(model_type=model_type, hidden_size=128))
+    weights = EncoderWeights.of(checkpoint)
+    path = tmp_path / "model.onnx"
+    write_encoder(weights, EncoderPlan.in_float(weights), path)
+    size = path.stat().st_size
+    # The nodes are a few kilobytes more than the numbers.
+    monkeypatch.setattr(encoder_graph, "MAX_FILE_BYTES", size)
+    encoder_graph.check_float_size(checkpoint.architecture)
+    monkeypatch.setattr(encoder_graph, "MAX_FILE_BYTES", size - 20_000)
+    with pytest.raises(ConversionError, match=r"onnx-fp32 of 2 layers and 20 rows"):
+        encoder_graph.check_float_size(checkpoint.architecture)
+
+
+def test_the_largest_published_encoders_fit_pruned_and_not_whole(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    whole = replace(
+        Checkpoint(make_checkpoint()).architecture,
+        layers=24,
+        hidden_size=1024,
+        intermediate_size=4096,
+        vocab_rows=250_002,
+        max_tokens=512,
+    )
+    with pytest.raises(ConversionError, match="--vocab-size"):
+        encoder_graph.check_float_size(whole)
+    encoder_graph.check_float_size(replace(whole, vocab_rows=48_000, max_tokens=8192))
 
 
 def states_of(session: onnxruntime.InferenceSession, ids: NDArray[np.int64]) -> NDArray[Any]:
