@@ -1,6 +1,5 @@
 """OpenVINO behind the backend seam: the same ONNX files, faster on some processors."""
 
-import math
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -17,9 +16,13 @@ from ondol.runtime.openvino_graph import read_encoder, vocab_rows
 if TYPE_CHECKING:
     import openvino
 
-#: Shapes of input that a compiled model may meet before it is compiled anew. OpenVINO makes kernels
-#: for every shape and product, about 12 MB for each shape of e5-small, and gives none of them back.
-MOST_SHAPES = 128
+#: Compiled models of this process, for good. OpenVINO 2026.4 does not make the pages of its kernels
+#: writable again when it frees them: later writes to the heap then end the process (seen in
+#: tests/runtime once models were closed). So nothing that holds kernels is ever freed.
+_KEPT: list[object] = []
+#: Kernels that OpenVINO remembers; it would free the oldest beyond that. 512 lengths in some batch
+#: sizes make about 100 each.
+_REMEMBERED = 1_000_000
 
 #: Largest values of a row and a column, long and wide enough for any kernel's main loop.
 _ROWS, _INNER, _COLUMNS = 4, 64, 16
@@ -29,7 +32,8 @@ class OpenVinoBackend:
     """An ONNX encoder on the CPU, run by OpenVINO. See `ondol.runtime.backend.Backend`.
 
     Runs go to streams of one thread each, which share the weights. A call that is alone and long
-    enough gets a model compiled for all threads (see LoneCalls).
+    enough gets a model compiled for all threads (see LoneCalls). Memory grows with every shape of
+    input that is new, about 12 MB for e5-small, and is not given back before the process ends.
 
     Args:
         threads: of all runs together, and of one that is alone.
@@ -67,7 +71,6 @@ class OpenVinoBackend:
         self._narrow: _Requests | None = self._compile(streams=threads)
         self._wide: _Requests | None = None
         self._lone_calls = LoneCalls(threads)
-        self._closed = False
 
     @property
     def vocab_rows(self) -> int:
@@ -89,7 +92,7 @@ class OpenVinoBackend:
         self, sequences: Sequence[Sequence[int]], *, alone: bool = False
     ) -> list[TokenStates]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
-        requests = self._requests_for(ids.shape, alone=alone)
+        requests = self._requests_for(ids.size, alone=alone)
         try:
             states = requests.run(ids)
         except RuntimeError as error:  # what OpenVINO's own exceptions become
@@ -99,53 +102,41 @@ class OpenVinoBackend:
     def close(self) -> None:
         # A run holds its model until it ends.
         with self._lock:
-            self._closed = True
             self._narrow = self._wide = None
 
-    def _requests_for(self, shape: tuple[int, ...], *, alone: bool) -> "_Requests":
+    def _requests_for(self, tokens: int, *, alone: bool) -> "_Requests":
         with self._lock:
-            if self._closed:
+            if self._narrow is None:
                 raise ClosedError("the model was closed; open it again")
-            if self._lone_calls.get_all_threads(math.prod(shape), alone=alone):
-                self._wide = self._with_room(self._wide, shape, streams=1)
-                return self._wide
-            self._narrow = self._with_room(self._narrow, shape, streams=self._threads)
-            return self._narrow
-
-    def _with_room(
-        self, requests: "_Requests | None", shape: tuple[int, ...], *, streams: int
-    ) -> "_Requests":
-        """`requests`, or new ones if there are none or they have met too many shapes."""
-        if requests is None or len(requests.shapes | {shape}) > MOST_SHAPES:
-            requests = self._compile(streams=streams)
-        requests.shapes.add(shape)
-        return requests
+            if not self._lone_calls.get_all_threads(tokens, alone=alone):
+                return self._narrow
+            if self._wide is None:
+                self._wide = self._compile(streams=1)
+            return self._wide
 
     def _compile(self, *, streams: int) -> "_Requests":
         """Raises BundleError if OpenVINO refuses the graph."""
         options: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": streams,
+            "CPU_RUNTIME_CACHE_CAPACITY": str(_REMEMBERED),
             # Who shares the machine may move its threads; pinned ones would wait behind another's.
             "ENABLE_CPU_PINNING": False,
         }
         if self._exact:
             options["INFERENCE_PRECISION_HINT"] = "f32"
         try:
-            return _Requests(self._core.compile_model(self._model, "CPU", options))
+            requests = _Requests(self._core.compile_model(self._model, "CPU", options))
         except RuntimeError as error:
             raise BundleError(f"openvino cannot compile {self._path}: {error}") from error
+        _KEPT.append(requests)
+        return requests
 
 
 class _Requests:
-    """A compiled model with as many of its requests as run at once; each holds its buffers.
-
-    Attributes:
-        shapes: of the inputs that it was asked to run.
-    """
+    """A compiled model with as many of its requests as run at once; each holds its buffers."""
 
     def __init__(self, model: "openvino.CompiledModel") -> None:
-        self.shapes: set[tuple[int, ...]] = set()
         self._model = model
         self._idle: list[openvino.InferRequest] = []
 
@@ -177,6 +168,7 @@ def products_are_exact() -> bool:
     model = openvino.Model([product], [source], "u8s8")
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     compiled = openvino.Core().compile_model(model, "CPU", options)
+    _KEPT.append(compiled)
     result = compiled([np.full((_ROWS, _INNER), 255, np.float32)])[0]
     return bool((result == _INNER * 255 * 127).all())
 

@@ -11,7 +11,7 @@ from ondol import Embedder
 from ondol.manifest import Manifest
 from ondol.variants import Variant
 
-BASICS = ["ondol.json", "reference.json", "reference.npy", "tokenizer.json"]
+BASICS = ["calibration.npy", "ondol.json", "reference.json", "reference.npy", "tokenizer.json"]
 
 EMBED = """
 import sys
