@@ -75,10 +75,10 @@ class Embedder:
             ORGANISATION/NAME that is no path here is a repository of the Hugging Face hub: what
             the variant needs is downloaded to the hub's cache, or taken from there.
         variant: name of the variant; None takes the fastest one whose engine is installed.
-        engine: "onnxruntime", "openvino" or "llama.cpp"; None takes onnxruntime for ONNX and llama.cpp
-            for GGUF. openvino runs the same ONNX files, texts one at a time faster on processors
-            with VNNI; its memory grows with every length of text and is not given back before the
-            process ends, also not by close() (docs/int8.md).
+        engine: "onnxruntime", "openvino" or "llama.cpp"; None takes onnxruntime for ONNX and
+            llama.cpp for GGUF. openvino runs the same ONNX files, texts one at a time faster on
+            processors with VNNI; its memory grows with every length of text and is not given back
+            before the process ends, also not by close() (docs/int8.md).
         threads: the cores that all calls together keep busy; None takes every physical one.
         check: "full", "quick" or "off"; see `ondol.runtime.checks.Check`.
         normalize: Unicode normal form ("NFC" or "NFKC") applied to every text first. None, the
