@@ -16,9 +16,10 @@ from ondol.runtime.openvino_graph import read_encoder, vocab_rows
 if TYPE_CHECKING:
     import openvino
 
-#: Compiled models of this process, for good. OpenVINO 2026.4 does not make the pages of its kernels
-#: writable again when it frees them: later writes to the heap then end the process (seen in
-#: tests/runtime once models were closed). So nothing that holds kernels is ever freed.
+#: Compiled models of this process, for good. After OpenVINO 2026.4 had freed some, later uses of
+#: the heap ended the process (tests/runtime/test_batch_invariance.py before test_runner.py shows
+#: it; the heap then holds read-only pages). The cause is not known, so nothing with kernels is ever
+#: freed.
 _KEPT: list[object] = []
 #: Kernels that OpenVINO remembers; it would free the oldest beyond that. 512 lengths in some batch
 #: sizes make about 100 each.
