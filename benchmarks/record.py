@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ondol.files import atomic_file
 from ondol.machine import machine_facts
 
 
@@ -19,7 +20,9 @@ def write_record(path: Path, results: Any) -> None:
         "machine": {**machine_facts(), "threads_allowed": len(os.sched_getaffinity(0))},
         "results": results,
     }
-    path.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    with atomic_file(path) as target:
+        target.write_text(text, encoding="utf-8")
 
 
 def command_line(argv: Sequence[str]) -> str:

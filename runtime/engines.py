@@ -1,5 +1,6 @@
 """Which engine runs which variant, and whether it is installed."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,18 @@ def records_for(manifest: Manifest, engine: Engine) -> list[VariantRecord]:
         held = ", ".join(record.name.value for record in manifest.variants)
         raise VariantError(f"the bundle holds no variant that {engine} runs; it has {held}")
     return records
+
+
+def wanted_records(
+    manifest: Manifest, variants: Sequence[Variant], engine: Engine | None
+) -> list[VariantRecord]:
+    """The variants that were named; none named, those that `engine` runs; without one, all.
+
+    Raises VariantError if the bundle does not hold them.
+    """
+    if variants:
+        return [manifest.variant(name) for name in dict.fromkeys(variants)]
+    return records_for(manifest, engine) if engine is not None else list(manifest.variants)
 
 
 def choose_variant(manifest: Manifest, engine: Engine | None = None) -> Variant:

@@ -41,32 +41,16 @@ class OnnxBackend:
                 "written by `ondol build`"
             )
         self._path = path
-        self._threads = threads
-        self._vocab_rows = int(stated)
+        self.parallel_runs = threads
+        self.vocab_rows = int(stated)
         self._inputs = [item.name for item in session.get_inputs()]
         (output,) = session.get_outputs()
-        self._hidden_size = int(output.shape[-1])
-        self._max_batch_tokens = max_batch_tokens
+        self.hidden_size = int(output.shape[-1])
+        self.max_batch_tokens = max_batch_tokens
         self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = session
         self._wide_session: onnxruntime.InferenceSession | None = None
         self._lone_calls = LoneCalls(threads)
-
-    @property
-    def vocab_rows(self) -> int:
-        return self._vocab_rows
-
-    @property
-    def hidden_size(self) -> int:
-        return self._hidden_size
-
-    @property
-    def max_batch_tokens(self) -> int:
-        return self._max_batch_tokens
-
-    @property
-    def parallel_runs(self) -> int:
-        return self._threads
 
     def token_states(
         self, sequences: Sequence[Sequence[int]], *, alone: bool = False
@@ -96,7 +80,7 @@ class OnnxBackend:
             if not self._lone_calls.get_all_threads(tokens, alone=alone):
                 return self._session
             if self._wide_session is None:
-                self._wide_session = _open(self._path, threads=self._threads)
+                self._wide_session = _open(self._path, threads=self.parallel_runs)
             return self._wide_session
 
 

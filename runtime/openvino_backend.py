@@ -62,32 +62,16 @@ class OpenVinoBackend:
         rows = vocab_rows(self._model)
         if rows is None:
             raise BundleError(f"{path} has no word embedding; expected a file that ondol built")
-        self._vocab_rows = rows
-        self._hidden_size = int(self._model.output(0).get_partial_shape()[-1].get_length())
+        self.vocab_rows = rows
+        self.hidden_size = int(self._model.output(0).get_partial_shape()[-1].get_length())
         self._path = path
-        self._threads = threads
+        self.parallel_runs = threads
         self._exact = exact
-        self._max_batch_tokens = max_batch_tokens
+        self.max_batch_tokens = max_batch_tokens
         self._lock = threading.Lock()
         self._narrow: _Requests | None = self._compile(streams=threads)
         self._wide: _Requests | None = None
         self._lone_calls = LoneCalls(threads)
-
-    @property
-    def vocab_rows(self) -> int:
-        return self._vocab_rows
-
-    @property
-    def hidden_size(self) -> int:
-        return self._hidden_size
-
-    @property
-    def max_batch_tokens(self) -> int:
-        return self._max_batch_tokens
-
-    @property
-    def parallel_runs(self) -> int:
-        return self._threads
 
     def token_states(
         self, sequences: Sequence[Sequence[int]], *, alone: bool = False
@@ -118,7 +102,7 @@ class OpenVinoBackend:
     def _compile(self, *, streams: int) -> "_Requests":
         """Raises BundleError if OpenVINO refuses the graph."""
         options: dict[str, Any] = {
-            "INFERENCE_NUM_THREADS": self._threads,
+            "INFERENCE_NUM_THREADS": self.parallel_runs,
             "NUM_STREAMS": streams,
             "CPU_RUNTIME_CACHE_CAPACITY": str(_REMEMBERED),
             # Who shares the machine may move its threads; pinned ones would wait behind another's.

@@ -15,7 +15,8 @@ from ondol.benchmarks import measure
 from ondol.benchmarks.measure import Effort
 from ondol.benchmarks.results import BenchReport, Status
 from ondol.cli import main
-from ondol.cli.bench import FAILED, exit_code
+from ondol.cli.bench import exit_code
+from ondol.cli.options import FAILED
 from ondol.variants import Variant
 
 FILES = {

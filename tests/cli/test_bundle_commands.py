@@ -13,7 +13,8 @@ import pytest
 
 from ondol import Embedder
 from ondol.cli import main
-from ondol.cli.verify import FAILED, Outcome, exit_code
+from ondol.cli.options import FAILED
+from ondol.cli.verify import Outcome, exit_code
 from ondol.manifest import Manifest
 from ondol.variants import Variant
 

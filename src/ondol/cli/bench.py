@@ -8,7 +8,15 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ondol.cli.options import add_engine_option, new_parser, positive_int, variant_name
+from ondol.cli.options import (
+    FAILED,
+    add_bundle_argument,
+    add_engine_option,
+    add_threads_option,
+    bundle_of,
+    new_parser,
+    variant_name,
+)
 from ondol.cli.table import emit, format_table
 from ondol.cli.vocabulary import stage_printer
 from ondol.errors import InputError
@@ -39,9 +47,6 @@ ondol bench path/to/bundle --variant onnx-int8 --variant gguf-q8_0
 ondol bench path/to/bundle --threads 1 --out report
 """
 
-#: Exit code if a variant failed or nothing could be measured; the one that `ondol verify` has.
-FAILED = 3
-
 _WIDTH = 100
 
 
@@ -54,12 +59,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         description=_DESCRIPTION,
         examples=_EXAMPLES,
     )
-    parser.add_argument(
-        "bundle",
-        metavar="BUNDLE",
-        nargs="?",
-        help="directory of the bundle (default: the one inside the package)",
-    )
+    add_bundle_argument(parser)
     parser.add_argument(
         "--variant",
         metavar="NAME",
@@ -68,13 +68,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="measure this variant alone; may be given several times",
     )
     add_engine_option(parser)
-    parser.add_argument(
-        "--threads",
-        metavar="N",
-        type=positive_int,
-        help="threads of the engine (default: one per physical core); throughput is measured with "
-        "fewer too",
-    )
+    add_threads_option(parser, note="; throughput is measured with fewer too")
     parser.add_argument(
         "--json",
         action="store_true",
@@ -95,13 +89,11 @@ def run(args: argparse.Namespace) -> int:
     from ondol.benchmarks.measure import DEFAULT_EFFORT, Measurement
     from ondol.manifest import Manifest
     from ondol.runtime.cores import physical_cores
-    from ondol.runtime.default import default_bundle
+    from ondol.runtime.engines import wanted_records
 
-    bundle = Path(args.bundle) if args.bundle is not None else default_bundle()
+    bundle = bundle_of(args)
     manifest = Manifest.read(bundle)
-    records = [manifest.variant(name) for name in dict.fromkeys(args.variant or ())]
-    if not records:
-        records = [r for r in manifest.variants if args.engine is None or args.engine.runs(r.name)]
+    records = wanted_records(manifest, args.variant or [], args.engine)
     measurement = Measurement(
         bundle,
         manifest,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ondol.cli.options import new_parser
+from ondol.cli.options import add_bundle_argument, bundle_of, new_parser
 from ondol.cli.table import emit, format_table
 from ondol.engine import Engine
 
@@ -34,12 +34,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         description=_DESCRIPTION,
         examples=_EXAMPLES,
     )
-    parser.add_argument(
-        "bundle",
-        metavar="BUNDLE",
-        nargs="?",
-        help="directory of the bundle (default: the one inside the package)",
-    )
+    add_bundle_argument(parser)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -51,9 +46,8 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Print. Returns 0."""
     from ondol.manifest import Manifest
-    from ondol.runtime.default import default_bundle
 
-    bundle = Path(args.bundle) if args.bundle is not None else default_bundle()
+    bundle = bundle_of(args)
     manifest = Manifest.read(bundle)
     if args.json:
         emit(json.dumps(as_json(bundle, manifest), ensure_ascii=False, indent=2) + "\n")

@@ -1,6 +1,7 @@
 """Options and argument types that several commands share."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ondol.engine import Engine
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from ondol.runtime.embedder import Embedder
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+#: Exit code for a bundle that was read, but of which something is not right.
+FAILED = 3
 
 
 def new_parser(
@@ -83,11 +87,33 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "engine is installed)",
     )
     add_engine_option(parser)
+    add_threads_option(parser)
+
+
+def add_bundle_argument(parser: argparse.ArgumentParser) -> None:
+    """BUNDLE, which `bundle_of` reads."""
+    parser.add_argument(
+        "bundle",
+        metavar="BUNDLE",
+        nargs="?",
+        help="directory of the bundle (default: the one inside the package)",
+    )
+
+
+def bundle_of(args: argparse.Namespace) -> Path:
+    """The directory that BUNDLE names, or the one inside the package."""
+    from ondol.runtime.default import default_bundle
+
+    return Path(args.bundle) if args.bundle is not None else default_bundle()
+
+
+def add_threads_option(parser: argparse.ArgumentParser, *, note: str = "") -> None:
+    """--threads. note: more for its help."""
     parser.add_argument(
         "--threads",
         metavar="N",
         type=positive_int,
-        help="threads of the engine (default: one per physical core)",
+        help=f"threads of the engine (default: one per physical core){note}",
     )
 
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ondol.cli.options import add_engine_option, new_parser, positive_int, variant_name
+from ondol.cli.options import (
+    FAILED,
+    add_bundle_argument,
+    add_engine_option,
+    add_threads_option,
+    bundle_of,
+    new_parser,
+    variant_name,
+)
 from ondol.cli.table import emit, format_table
 from ondol.engine import Engine
 from ondol.errors import MissingDependencyError, OndolError
@@ -32,9 +40,6 @@ ondol verify path/to/bundle --variant gguf-q8_0
 ondol verify path/to/bundle --engine openvino
 """
 
-#: Exit code for a bundle that was read, but is not right.
-FAILED = 3
-
 
 def add_parser(subparsers: "Subparsers") -> None:
     """Add the command."""
@@ -45,12 +50,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         description=_DESCRIPTION,
         examples=_EXAMPLES,
     )
-    parser.add_argument(
-        "bundle",
-        metavar="BUNDLE",
-        nargs="?",
-        help="directory of the bundle (default: the one inside the package)",
-    )
+    add_bundle_argument(parser)
     parser.add_argument(
         "--variant",
         metavar="NAME",
@@ -63,12 +63,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         action="store_true",
         help="a skipped variant is a failure too",
     )
-    parser.add_argument(
-        "--threads",
-        metavar="N",
-        type=positive_int,
-        help="threads of the engine (default: one per physical core)",
-    )
+    add_threads_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -97,17 +92,11 @@ class Outcome:
 def run(args: argparse.Namespace) -> int:
     """Verify and print. Returns 0, or FAILED."""
     from ondol.manifest import Manifest
-    from ondol.runtime.default import default_bundle
-    from ondol.runtime.engines import records_for
+    from ondol.runtime.engines import wanted_records
 
-    bundle = Path(args.bundle) if args.bundle is not None else default_bundle()
+    bundle = bundle_of(args)
     manifest = Manifest.read(bundle)
-    if args.variant:
-        records = [manifest.variant(args.variant)]
-    elif args.engine:
-        records = records_for(manifest, args.engine)
-    else:
-        records = list(manifest.variants)
+    records = wanted_records(manifest, [args.variant] if args.variant else [], args.engine)
     outcomes = []
     for record in records:
         engine = args.engine or Engine.of(record.name)
