@@ -72,9 +72,9 @@ def _variant(pruned: Path, variant: Variant, out: Path) -> dict[str, Any]:
         "name": variant.value,
         "problem": None,
         "bytes": record.bytes,
-        "mean_cosine": record.parity.mean_cosine,
-        "min_cosine": record.parity.min_cosine,
-        "floor": record.parity.floor,
+        "mean_cosine": record.vector_parity.mean_cosine,
+        "min_cosine": record.vector_parity.min_cosine,
+        "floor": record.vector_parity.floor,
         **_as_record(cost),
     }
 

@@ -35,7 +35,7 @@ def vectors(
 ) -> tuple[NDArray[np.float32], float]:
     """(texts, dim) float32, and processor seconds."""
     start = time.process_time()
-    states = backend.token_states(ids)
+    states = backend.outputs(ids)
     seconds = time.process_time() - start
     pooled = [
         finish(pool(state, manifest.pooling), normalize=True, index=index)

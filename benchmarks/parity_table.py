@@ -23,7 +23,7 @@ def parity(manifest: Manifest) -> dict[str, Any]:
     return {
         "layers": manifest.architecture.layers,
         "rows": manifest.vocabulary.rows,
-        "texts": manifest.variants[0].parity.texts,
+        "texts": manifest.variants[0].vector_parity.texts,
         "reference": manifest.reference.engine,
         "tokenizer_bytes": manifest.tokenizer.bytes,
         "segmentation": manifest.vocabulary.fidelity,
@@ -31,10 +31,10 @@ def parity(manifest: Manifest) -> dict[str, Any]:
             {
                 "name": record.name.value,
                 "bytes": record.bytes,
-                "mean_cosine": record.parity.mean_cosine,
-                "min_cosine": record.parity.min_cosine,
-                "max_abs_difference": record.parity.max_abs_difference,
-                "floor": record.parity.floor,
+                "mean_cosine": record.vector_parity.mean_cosine,
+                "min_cosine": record.vector_parity.min_cosine,
+                "max_abs_difference": record.vector_parity.max_abs_difference,
+                "floor": record.vector_parity.floor,
                 "tensors": record.scheme.get("tensors", {}),
                 "tokenizer_agreement": record.scheme.get("tokenizer_agreement"),
             }

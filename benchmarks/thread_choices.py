@@ -37,10 +37,10 @@ def cases(
 
     def one_by_one(*, alone: bool) -> None:
         for text in ids:
-            backend.token_states([text], alone=alone)
+            backend.outputs([text], alone=alone)
 
     def side_by_side() -> None:
-        list(pool.map(lambda text: backend.token_states([text]), ids))
+        list(pool.map(lambda text: backend.outputs([text]), ids))
 
     return {
         "one_thread": lambda: one_by_one(alone=False),

@@ -1,23 +1,17 @@
 """From a checkpoint to a bundle: prune, export, quantize, measure, write."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ondol import __version__
 from ondol.checkpoint import Checkpoint
 from ondol.convert.card import model_card
 from ondol.convert.encoder_graph import check_float_size
 from ondol.convert.export import Exporter
-from ondol.convert.floors import MIN_COSINE
-from ondol.convert.output_calibration import calibration_texts
-from ondol.convert.torch_encoder import load_encoder, reference_vectors
+from ondol.convert.floors import MAX_SCORE_ERROR, MIN_COSINE
+from ondol.convert.reference import reference_pairs, reference_texts, write_reference
 from ondol.errors import InputError, ParityError
 from ondol.files import atomic_directory
 from ondol.hub.checkpoints import Resolved, resolve
@@ -27,22 +21,21 @@ from ondol.manifest import (
     FileRecord,
     Manifest,
     Parity,
-    Reference,
+    ScoreParity,
     Source,
     VariantRecord,
     Vocabulary,
 )
 from ondol.runtime.checks import Check
-from ondol.runtime.embedder import Embedder
-from ondol.runtime.parity import ParityMeasurement, measure_parity
-from ondol.runtime.tokenize import TextTokenizer
+from ondol.runtime.kinds import class_of
+from ondol.runtime.parity import measure
+from ondol.stage import ReportStage
+from ondol.task import Task
 from ondol.variants import Variant
 from ondol.vocab_prune.prune import PruneOptions, PruneReport, prune
 from ondol.vocab_prune.rewrite import write_pruned_checkpoint
 from ondol.vocab_prune.unigram import UnigramVocabulary
 from ondol.vocab_prune.verify import verification_lines
-
-ReportStage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -87,16 +80,6 @@ class BuildReport:
     source_bytes: int
 
 
-def reference_texts() -> list[str]:
-    """The texts inside the package on which every variant is measured, prompts included.
-
-    Written for this project. The first ones are short: every load embeds them.
-    """
-    content = files("ondol.convert").joinpath("reference_texts.json").read_text("utf-8")
-    texts: list[str] = json.loads(content)
-    return texts
-
-
 def build(options: BuildOptions, report_stage: ReportStage = lambda stage: None) -> BuildReport:
     """Build a bundle. It appears whole or not at all; the same input gives the same bytes.
 
@@ -113,6 +96,8 @@ def build(options: BuildOptions, report_stage: ReportStage = lambda stage: None)
     report_stage(f"reading {options.source}")
     resolved = resolve(options.source, options.revision)
     original = Checkpoint(resolved.directory)
+    if original.task is Task.RERANK and options.prompts:
+        raise InputError(f"{options.source} is a reranker, which takes no prompts; leave them out")
     with atomic_directory(options.out) as bundle:
         work = bundle / ".work"
         work.mkdir()
@@ -125,7 +110,9 @@ def build(options: BuildOptions, report_stage: ReportStage = lambda stage: None)
         manifest = _measure(manifest, bundle, report_stage)
         report_stage("loading every variant with all checks")
         for record in manifest.variants:
-            Embedder.of_unfinished(bundle, manifest, record.name, check=Check.FULL.value).close()
+            class_of(manifest).of_unfinished(
+                bundle, manifest, record.name, check=Check.FULL.value
+            ).close()
         (bundle / "README.md").write_text(model_card(manifest), encoding="utf-8")
         # Last: without it the directory is no bundle.
         (bundle / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
@@ -155,21 +142,11 @@ def _begin(
     bundle: Path,
     report_stage: ReportStage,
 ) -> Manifest:
-    """The manifest without variants; writes tokenizer, reference set and calibration vectors."""
+    """The manifest without variants; writes tokenizer and reference set."""
     tokenizer_path = bundle / "tokenizer.json"
     tokenizer_path.write_bytes((pruned.directory / "tokenizer.json").read_bytes())
-    texts = reference_texts()
-    texts_path, vectors_path = bundle / "reference.json", bundle / "reference.npy"
-    texts_path.write_text(json.dumps(texts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    report_stage(f"computing {len(texts)} reference vectors with PyTorch")
-    tokenizer = TextTokenizer(tokenizer_path, max_tokens=pruned.architecture.max_tokens)
-    encoder = load_encoder(pruned)
-    np.save(vectors_path, reference_vectors(encoder, pruned, tokenizer(texts).ids))
     prompts = original.prompts.by_name if options.prompts is None else options.prompts
-    lines = calibration_texts(list(prompts.values()))
-    report_stage(f"computing {len(lines)} calibration vectors with PyTorch")
-    calibration_path = bundle / "calibration.npy"
-    np.save(calibration_path, reference_vectors(encoder, pruned, tokenizer(lines).ids))
+    written = write_reference(pruned, prompts, bundle, report_stage)
     used = [*original.weight_files(), original.tokenizer_file]
     used.append(original.directory / "config.json")
     return Manifest(
@@ -187,13 +164,11 @@ def _begin(
         prompts_source=original.prompts.source if options.prompts is None else "given",
         vocabulary=_vocabulary(original, pruned, prune_report),
         tokenizer=FileRecord.of(tokenizer_path, bundle),
-        reference=Reference(
-            texts=FileRecord.of(texts_path, bundle),
-            vectors=FileRecord.of(vectors_path, bundle),
-            engine=f"torch {version('torch')}, transformers {version('transformers')}, float32",
-        ),
+        reference=written.reference,
         variants=(),
-        calibration=FileRecord.of(calibration_path, bundle),
+        calibration=written.calibration,
+        task=pruned.task,
+        activation=pruned.activation,
     )
 
 
@@ -219,7 +194,11 @@ def _export(
 ) -> Manifest:
     """Write the variants' files, in the order of the enumeration. Their parity is still unknown."""
     lines = [line for group in verification_lines().values() for line in group]
-    exporter = Exporter(checkpoint, manifest.source.id, [*reference_texts(), *lines], work)
+    if checkpoint.task is Task.RERANK:
+        texts = [text for pair in reference_pairs() for text in pair]
+    else:
+        texts = reference_texts()
+    exporter = Exporter(checkpoint, manifest.source.id, [*texts, *lines], work)
     records = []
     for variant in (variant for variant in Variant if variant in variants):
         report_stage(f"writing {variant}")
@@ -227,7 +206,9 @@ def _export(
         path.parent.mkdir(exist_ok=True)
         scheme = exporter.write(variant, path)
         written = FileRecord.of(path, bundle)
-        unknown = Parity(0, 0.0, 0.0, 0.0, MIN_COSINE[variant], 0)
+        unknown: Parity | ScoreParity = Parity(0, 0.0, 0.0, 0.0, MIN_COSINE[variant], 0)
+        if checkpoint.task is Task.RERANK:
+            unknown = ScoreParity(0, 0.0, 0.0, 0.0, 0.0, MAX_SCORE_ERROR[variant], 0)
         records.append(
             VariantRecord(variant, written.path, written.bytes, written.sha256, scheme, unknown)
         )
@@ -235,40 +216,21 @@ def _export(
 
 
 def _measure(manifest: Manifest, bundle: Path, report_stage: ReportStage) -> Manifest:
-    """Fill in every variant's parity, through the runtime. Raises ParityError below a floor."""
+    """Fill in every variant's parity, through the runtime. Raises ParityError beyond its limit."""
     records = []
     for record in manifest.variants:
         report_stage(f"measuring {record.name}")
-        with Embedder.of_unfinished(
+        with class_of(manifest).of_unfinished(
             bundle, manifest, record.name, check=Check.OFF.value
-        ) as embedder:
-            measured = measure_parity(embedder)
-        floor = record.parity.floor
-        if not measured.min_cosine >= floor:
-            raise _below_floor(record.name, measured, floor)
-        records.append(replace(record, parity=_rounded(measured, floor)))
+        ) as model:
+            measured = measure(model)
+        if (problem := measured.problem(record)) is not None:
+            raise ParityError(
+                f"{record.name} has {problem}. Nothing was written: leave the variant out with "
+                "--variants, or report the checkpoint"
+            )
+        records.append(replace(record, parity=measured.recorded(record)))
     return replace(manifest, variants=tuple(records))
-
-
-def _rounded(measured: ParityMeasurement, floor: float) -> Parity:
-    """Nine digits: the tenth differs between runs of one engine on one machine."""
-    return Parity(
-        texts=measured.texts,
-        mean_cosine=round(measured.mean_cosine, 9),
-        min_cosine=round(measured.min_cosine, 9),
-        max_abs_difference=round(measured.max_abs_difference, 9),
-        floor=floor,
-        worst_text=measured.worst_text,
-    )
-
-
-def _below_floor(variant: Variant, measured: ParityMeasurement, floor: float) -> ParityError:
-    return ParityError(
-        f"{variant} has cosine {measured.min_cosine:.6f} to PyTorch on reference text "
-        f"{measured.worst_text} ({measured.worst_text_content[:40]!r}), mean "
-        f"{measured.mean_cosine:.6f}; its floor is {floor}. Nothing was written: leave the variant "
-        "out with --variants, or report the checkpoint"
-    )
 
 
 def _remove(directory: Path) -> None:

@@ -34,6 +34,8 @@ _LENGTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 #: Inputs of each length: many short ones and few long ones, about as many tokens of each.
 _TOKENS_PER_LENGTH = 2048
 _SMALLEST_COUNT, _LARGEST_COUNT = 4, 32
+#: The query of a pair is the beginning of a line; so many different ones are taken.
+_QUERY_TOKENS, _QUERIES = 12, 32
 #: Rows that are added to the gram matrix at once: it is large, and most texts are short.
 _GRAM_ROWS = 512
 #: Rows of an input that are kept to try choices on.
@@ -57,12 +59,13 @@ class InputStatistics:
 
 
 def calibration_sequences(
-    tokenizer: TextTokenizer, prompts: Sequence[str], max_tokens: int
+    tokenizer: TextTokenizer, prompts: Sequence[str], max_tokens: int, *, pairs: bool = False
 ) -> list[list[int]]:
     """Token ids of calibration text: Korean, English and both, of all lengths, in a fixed order.
 
     Args:
         prompts: put before the texts in turn; empty for none.
+        pairs: put the beginning of another line, as a query, before each, as XLM-R joins two texts.
     """
     rng = random.Random(_SEED)
     lines = verification_lines()
@@ -72,6 +75,13 @@ def calibration_sequences(
     }
     openings = [ids[1:-1] for ids in tokenizer(prompts).ids] or [()]
     (empty,) = tokenizer([""]).ids
+    if pairs:
+        # <s> query </s></s> document </s>
+        lines_of_both = [ids for body in bodies.values() for ids in body]
+        openings = [
+            (*ids[:_QUERY_TOKENS], empty[-1], empty[-1])
+            for ids in rng.sample(lines_of_both, _QUERIES)
+        ]
     pools = [*bodies.values(), [ids for body in bodies.values() for ids in body]]
     sequences: list[list[int]] = []
     for length in sorted({min(length, max_tokens) for length in _LENGTHS}):

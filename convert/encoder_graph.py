@@ -16,7 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from ondol.checkpoint import Architecture
-from ondol.convert.encoder_weights import EncoderWeights, LayerWeights, Linear, Norm
+from ondol.convert.encoder_weights import (
+    Classifier,
+    EncoderWeights,
+    LayerWeights,
+    Linear,
+    Norm,
+)
 from ondol.convert.integers import (
     BLOCK,
     Int4Rows,
@@ -32,8 +38,9 @@ from ondol.errors import ConversionError
 from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
 from ondol.variants import Variant
 
-#: Names of the graph's input and output, as optimum's exports have them.
-INPUT, OUTPUT = "input_ids", "last_hidden_state"
+#: Names of the graph's input and output, as optimum's exports have them: of an encoder's states
+#: and of a reranker's logits.
+INPUT, OUTPUT, LOGITS = "input_ids", "last_hidden_state", "logits"
 
 
 class Kind(Enum):
@@ -97,7 +104,7 @@ def write_encoder(
     weights: EncoderWeights, plan: EncoderPlan, path: Path, *, product_inputs: bool = False
 ) -> None:
     """Write the encoder: input_ids (batch, tokens) int64 to last_hidden_state, float32 of shape
-    (batch, tokens, hidden_size).
+    (batch, tokens, hidden_size); with a classifier, to logits, float32 of shape (batch, labels).
 
     Args:
         product_inputs: also put out what goes into each product, called `product_input(key)`, as
@@ -153,12 +160,34 @@ class _EncoderWriter:
         batch_and_tokens = graph.add("Shape", [ids], "batch_and_tokens")
         hidden = graph.constant("hidden_size", np.array([self._hidden]))
         shape = graph.add("Concat", [batch_and_tokens, hidden], "states_shape", axis=0)
-        graph.output(OUTPUT, np.float32, ["batch", "tokens", self._hidden])
         states = self._embeddings(ids)
         for index, layer in enumerate(self._weights.layers):
             states = self._layer(index, layer, states, shape)
-        graph.add("Reshape", [states, shape], OUTPUT)
+        classifier = self._weights.classifier
+        if classifier is None:
+            graph.output(OUTPUT, np.float32, ["batch", "tokens", self._hidden])
+            graph.add("Reshape", [states, shape], OUTPUT)
+        else:
+            labels = len(classifier.output.bias)
+            graph.output(LOGITS, np.float32, ["batch", labels])
+            self._classify(classifier, graph.add("Reshape", [states, shape], "states"))
         graph.save(path, {VOCAB_ROWS_KEY: str(len(self._weights.words))})
+
+    def _classify(self, classifier: Classifier, states: str) -> None:
+        """Put out the logits of the first token's state. Its two products stay float32: they are
+        one row of the text's many.
+        """
+        graph = self._graph
+        first = graph.add(
+            "Gather", [states, graph.constant("first_token", np.array(0))], "first_state", axis=1
+        )
+        inner = graph.add("Tanh", [self._gemm(first, classifier.dense, "dense")], "dense.active")
+        self._gemm(inner, classifier.output, LOGITS)
+
+    def _gemm(self, source: str, part: Linear, name: str) -> str:
+        graph = self._graph
+        weight = graph.constant(f"{name}.weight", part.weight)
+        return graph.add("Gemm", [source, weight, graph.constant(f"{name}.bias", part.bias)], name)
 
     def _embeddings(self, ids: str) -> str:
         graph = self._graph

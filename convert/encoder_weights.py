@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ondol.checkpoint import Checkpoint
+from ondol.task import Task
 
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float32]
@@ -26,6 +27,18 @@ class Norm:
 
     weight: Vector
     bias: Vector
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A reranker's head: `tanh(state @ dense) @ output`, of the first token's state.
+
+    (transformers, XLMRobertaClassificationHead.) dense: (hidden_size, hidden_size); output:
+    (hidden_size, labels).
+    """
+
+    dense: Linear
+    output: Linear
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,7 @@ class EncoderWeights:
         embedding_norm: of the sum of both.
         heads: of the attention.
         epsilon: of every normalisation.
+        classifier: of a reranker.
     """
 
     words: Matrix
@@ -81,6 +95,7 @@ class EncoderWeights:
     layers: tuple[LayerWeights, ...]
     heads: int
     epsilon: float
+    classifier: Classifier | None = None
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "EncoderWeights":
@@ -101,7 +116,13 @@ class EncoderWeights:
             ),
             heads=architecture.heads,
             epsilon=architecture.layer_norm_eps,
+            classifier=_classifier(checkpoint) if checkpoint.task is Task.RERANK else None,
         )
+
+
+def _classifier(checkpoint: Checkpoint) -> Classifier:
+    arrays = {name: tensor.numpy() for name, tensor in checkpoint.classifier_weights().items()}
+    return Classifier(_linear(arrays, "classifier.dense"), _linear(arrays, "classifier.out_proj"))
 
 
 def _layer(arrays: Mapping[str, NDArray[np.float32]], prefix: str) -> LayerWeights:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ondol.convert.gguf_writer import write_gguf
 from ondol.convert.quantization_plan import QuantizedEncoder, Quantizer
 from ondol.runtime.pool import pool
 from ondol.runtime.tokenize import TextTokenizer
+from ondol.task import Task
 from ondol.variants import Variant
 from ondol.vocab_prune.unigram import load_tokenizer
 
@@ -81,7 +82,8 @@ class Exporter:
     def _write_quantized(
         self, encoder: QuantizedEncoder, path: Path, weights: str
     ) -> Mapping[str, Any]:
-        write_encoder(encoder.weights, encoder.plan, path)
+        whole = replace(encoder.weights, classifier=self._weights.classifier)
+        write_encoder(whole, encoder.plan, path)
         return {
             "weights": weights,
             "activations": "uint8 per tensor, scales fixed by calibration",
@@ -100,11 +102,15 @@ class Exporter:
             self._checkpoint.directory / "tokenizer.json", max_tokens=max_tokens
         )
         prompts = list(self._checkpoint.prompts.by_name.values())
-        sequences = calibration_sequences(tokenizer, prompts, max_tokens)
+        sequences = calibration_sequences(
+            tokenizer, prompts, max_tokens, pairs=self._checkpoint.task is Task.RERANK
+        )
         observed = [ids for number, ids in enumerate(sequences) if number % _JUDGED_EVERY]
+        # A reranker is judged by the states that its classifier reads.
+        encoder = replace(self._weights, classifier=None)
         return Quantizer(
-            self._weights,
-            observe(self._weights, observed, self._work),
+            encoder,
+            observe(encoder, observed, self._work),
             judged=sequences[::_JUDGED_EVERY],
             pool=lambda states: pool(states, self._checkpoint.pooling),
             work=self._work,
@@ -117,7 +123,10 @@ class Exporter:
         return path
 
     def _write_gguf(self, path: Path, variant: Variant) -> None:
-        weights = {name: t.numpy() for name, t in self._checkpoint.encoder_weights().items()}
+        tensors = self._checkpoint.encoder_weights()
+        if self._checkpoint.task is Task.RERANK:
+            tensors |= self._checkpoint.classifier_weights()
+        weights = {name: tensor.numpy() for name, tensor in tensors.items()}
         write_gguf(
             path,
             architecture=self._checkpoint.architecture,

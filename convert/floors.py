@@ -1,13 +1,13 @@
-"""The smallest cosine to PyTorch float32 that a variant may have on any reference text."""
+"""How far from PyTorch float32 a variant may be on any input of the reference set."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from ondol.variants import Variant
 
-#: float files are to be exact but for rounding. The quantized ones stand at what was measured on
-#: the stand-in checkpoint, whole and pruned (docs/parity.md), with room for another checkpoint
-#: and processor.
+#: The smallest cosine of an encoder's vector. float files are to be exact but for rounding. The
+#: quantized ones stand at what was measured on the stand-in checkpoint, whole and pruned
+#: (docs/parity.md), with room for another checkpoint and processor.
 MIN_COSINE: Mapping[Variant, float] = MappingProxyType(
     {
         Variant.ONNX_FP32: 0.99999,
@@ -19,5 +19,20 @@ MIN_COSINE: Mapping[Variant, float] = MappingProxyType(
         Variant.GGUF_Q5_0: 0.97,
         Variant.GGUF_Q4_0: 0.9,
         Variant.GGUF_Q4_K_M: 0.96,
+    }
+)
+
+#: The largest difference of a reranker's logit, in spreads (see ondol.manifest.ScoreParity).
+MAX_SCORE_ERROR: Mapping[Variant, float] = MappingProxyType(
+    {
+        Variant.ONNX_FP32: 0.001,
+        Variant.ONNX_INT8: 0.25,
+        Variant.ONNX_INT4: 1.0,
+        Variant.GGUF_F32: 0.001,
+        Variant.GGUF_F16: 0.02,
+        Variant.GGUF_Q8_0: 0.1,
+        Variant.GGUF_Q5_0: 0.5,
+        Variant.GGUF_Q4_0: 1.0,
+        Variant.GGUF_Q4_K_M: 0.5,
     }
 )

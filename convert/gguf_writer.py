@@ -1,4 +1,4 @@
-"""Write an encoder as a GGUF file of llama.cpp's architecture "bert".
+"""Write an encoder or a reranker as a GGUF file of llama.cpp's architecture "bert".
 
 llama.cpp's own converter fails or errs for encoders with an XLM-R vocabulary (ggml-org/llama.cpp
 issues 27277, 14280; PR 8658), so this one states what the file needs itself: positions that start
@@ -34,6 +34,10 @@ _TENSORS = {
     "encoder.layer.{}.output.LayerNorm": "blk.{}.layer_output_norm",
 }
 
+#: A reranker's head, XLMRobertaClassificationHead: src/models/bert.cpp reads these tensors, and
+#: src/llama-graph.cpp, build_pooling, applies tanh between them.
+_HEAD_TENSORS = {"classifier.dense": "cls", "classifier.out_proj": "cls.output"}
+
 #: Never anything but float32: llama.cpp adds these rows as they are, and its quantizer leaves them
 #: alone too (src/llama-quant.cpp, tensor_allows_quantization).
 _ALWAYS_F32 = ("position_embd.weight", "token_types.weight")
@@ -52,9 +56,9 @@ def write_gguf(
     """Write `path`; the same input gives the same bytes.
 
     weights: BertModel's tensors by their names without a prefix, float32, (out, in) for matrices;
-        other names (a pooler) are ignored.
+        other names (a pooler) are ignored. With those of a classifier the file is a reranker's.
     tokenizer: the parsed tokenizer.json. Embedding rows past its entries are left out.
-    pooling: recorded for llama-server and llama-embedding.
+    pooling: recorded for llama-server and llama-embedding, unless there is a classifier.
     name: recorded as general.name.
     variant: GGUF_F32, or GGUF_F16, where matrices and the word embedding are float16 and biases,
         norms, positions and segment rows stay float32.
@@ -74,7 +78,8 @@ def write_gguf(
     ugm = ugm_tokenizer(tokenizer)
     half = variant is Variant.GGUF_F16
     writer = gguf.GGUFWriter(path, "bert")
-    _add_model_keys(writer, architecture, pooling, name)
+    reranks = "classifier.dense.weight" in weights
+    _add_model_keys(writer, architecture, None if reranks else pooling, name)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if half else gguf.LlamaFileType.ALL_F32)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     _add_tokenizer_keys(writer, ugm, architecture.type_rows)
@@ -89,7 +94,10 @@ def write_gguf(
     writer.close()
 
 
-def _add_model_keys(writer: Any, architecture: Architecture, pooling: Pooling, name: str) -> None:
+def _add_model_keys(
+    writer: Any, architecture: Architecture, pooling: Pooling | None, name: str
+) -> None:
+    """pooling: None for a reranker."""
     import gguf
 
     writer.add_type(gguf.GGUFType.MODEL)
@@ -107,6 +115,7 @@ def _add_model_keys(writer: Any, architecture: Architecture, pooling: Pooling, n
             Pooling.MEAN: gguf.PoolingType.MEAN,
             Pooling.CLS: gguf.PoolingType.CLS,
             Pooling.LAST_TOKEN: gguf.PoolingType.LAST,
+            None: gguf.PoolingType.RANK,
         }[pooling]
     )
 
@@ -145,7 +154,10 @@ def _tensors(
     architecture: Architecture, weights: Mapping[str, NDArray[np.float32]], entries: int
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """llama.cpp's tensor names with their values, in the order of the layers."""
-    for source, (target, shape) in _layout(architecture).items():
+    layout = _layout(architecture)
+    if "classifier.dense.weight" in weights:
+        layout |= _head_layout(architecture)
+    for source, (target, shape) in layout.items():
         if source not in weights:
             raise ConversionError(f"the weights have no tensor {source}")
         tensor = weights[source]
@@ -186,6 +198,15 @@ def _layout(architecture: Architecture) -> dict[str, tuple[str, tuple[int, ...]]
             layout[f"{stem}.weight"] = (f"{target_stem}.weight", (out,) if vector else matrix)
             if vector or layer:
                 layout[f"{stem}.bias"] = (f"{target_stem}.bias", (out,))
+    return layout
+
+
+def _head_layout(architecture: Architecture) -> dict[str, tuple[str, tuple[int, ...]]]:
+    hidden = architecture.hidden_size
+    layout: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for (source, target), out in zip(_HEAD_TENSORS.items(), (hidden, 1), strict=True):
+        layout[f"{source}.weight"] = (f"{target}.weight", (out, hidden))
+        layout[f"{source}.bias"] = (f"{target}.bias", (out,))
     return layout
 
 

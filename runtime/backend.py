@@ -1,4 +1,4 @@
-"""The seam between the runtime and an engine: token ids in, token states out."""
+"""The seam between the runtime and an engine: token ids in, what the model makes of them out."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 #: The last hidden states of one text: (tokens, hidden_size) float32.
 TokenStates = NDArray[np.float32]
+
+#: What a model puts out for one text, float32: an encoder its TokenStates, a reranker (columns,)
+#: with one logit per label.
+Output = NDArray[np.float32]
 
 #: A call that is alone gets the other cores only from so many tokens on. With fewer, waking their
 #: threads at every operator costs what they save. Milliseconds on one and on two threads: int8 in
@@ -22,12 +26,12 @@ class Backend(Protocol):
 
     Attributes:
         vocab_rows: rows of the word embedding, as the engine itself reports or enforces them.
-        hidden_size: columns of the token states.
+        columns: of an output: hidden_size of an encoder, labels of a reranker.
         max_batch_tokens: tokens that one call takes best; a call with one text may exceed it.
             0 means that texts must be sent one by one, because the vector of a text would
             otherwise depend on its neighbours.
         equal_lengths: whether the texts of one call must all have the same number of tokens.
-        parallel_runs: calls of token_states that may run at once, each on one thread. The caller
+        parallel_runs: calls of `outputs` that may run at once, each on one thread. The caller
             bounds them; the engine does not.
     """
 
@@ -35,7 +39,7 @@ class Backend(Protocol):
     def vocab_rows(self) -> int: ...
 
     @property
-    def hidden_size(self) -> int: ...
+    def columns(self) -> int: ...
 
     @property
     def max_batch_tokens(self) -> int: ...
@@ -46,15 +50,13 @@ class Backend(Protocol):
     @property
     def parallel_runs(self) -> int: ...
 
-    def token_states(
-        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
-    ) -> list[TokenStates]:
-        """Run the encoder on texts given as token ids, `<s>` and `</s>` included.
+    def outputs(self, sequences: Sequence[Sequence[int]], *, alone: bool = False) -> list[Output]:
+        """Run the model on texts given as token ids, `<s>` and `</s>` included.
 
         alone: no other call runs meanwhile, so this one may use `parallel_runs` threads.
 
-        Returns one (tokens, hidden_size) float32 array per text, in the order given. Safe to call
-        from several threads; the numbers are the same bits however many threads compute them.
+        Returns one Output per text, in the order given. Safe to call from several threads; the
+        numbers are the same bits however many threads compute them.
         Raises ClosedError after close().
         """
         ...

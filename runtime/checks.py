@@ -3,6 +3,7 @@
 import json
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from ondol.files import sha256_of
 from ondol.manifest import Manifest, VariantRecord
 from ondol.runtime.backend import Backend
 from ondol.runtime.tokenize import TextTokenizer
+from ondol.task import Task
 
 
 class Check(Enum):
@@ -77,11 +79,11 @@ def check_agreement(manifest: Manifest, tokenizer: TextTokenizer, backend: Backe
                 f"{what.format(f'{found:,}')} but ondol.json says {rows:,}; the bundle mixes two "
                 "builds: run `ondol build` again"
             )
-    if backend.hidden_size != manifest.architecture.hidden_size:
+    columns = 1 if manifest.task is Task.RERANK else manifest.architecture.hidden_size
+    if backend.columns != columns:
         raise AgreementError(
-            f"the model's vectors have {backend.hidden_size} columns but ondol.json says "
-            f"{manifest.architecture.hidden_size}; the bundle mixes two builds: run `ondol build` "
-            "again"
+            f"the model's outputs have {backend.columns} columns but those of ondol.json have "
+            f"{columns}; the bundle mixes two builds: run `ondol build` again"
         )
 
 
@@ -90,18 +92,35 @@ def read_reference(bundle: Path, manifest: Manifest) -> tuple[list[str], NDArray
 
     Raises ManifestError if the two files do not fit each other.
     """
+    return _read_reference(bundle, manifest, (manifest.architecture.hidden_size,))
+
+
+def read_reference_pairs(
+    bundle: Path, manifest: Manifest
+) -> tuple[list[tuple[str, str]], NDArray[np.float32]]:
+    """A reranker's reference pairs, and their logits as (pairs,) float32.
+
+    Raises ManifestError if the two files do not fit each other.
+    """
+    pairs, logits = _read_reference(bundle, manifest, ())
+    return [(query, document) for query, document in pairs], logits
+
+
+def _read_reference(
+    bundle: Path, manifest: Manifest, columns: tuple[int, ...]
+) -> tuple[list[Any], NDArray[np.float32]]:
     try:
-        texts = json.loads((bundle / manifest.reference.texts.path).read_text(encoding="utf-8"))
-        vectors = np.load(bundle / manifest.reference.vectors.path, allow_pickle=False)
+        inputs = json.loads((bundle / manifest.reference.texts.path).read_text(encoding="utf-8"))
+        outputs = np.load(bundle / manifest.reference.vectors.path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise ManifestError(f"cannot read the reference set of {bundle}: {error}") from error
-    expected = (len(texts), manifest.architecture.hidden_size)
-    if vectors.shape != expected or vectors.dtype != np.float32:
+    expected = (len(inputs), *columns)
+    if outputs.shape != expected or outputs.dtype != np.float32:
         raise ManifestError(
-            f"the reference vectors of {bundle} are {vectors.shape} {vectors.dtype}; expected "
+            f"the reference vectors of {bundle} are {outputs.shape} {outputs.dtype}; expected "
             f"{expected} float32: copy the bundle again"
         )
-    return texts, vectors
+    return inputs, outputs
 
 
 def read_calibration(bundle: Path, manifest: Manifest) -> NDArray[np.float32]:

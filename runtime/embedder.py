@@ -4,44 +4,25 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ondol.engine import Engine
-from ondol.errors import ClosedError, InputError, SelfTestError
-from ondol.hub.names import is_repository
-from ondol.manifest import Manifest
+from ondol.errors import InputError, SelfTestError
 from ondol.precision import Precision
 from ondol.runtime.backend import TokenStates
-from ondol.runtime.checks import (
-    SELF_TEST_TEXTS,
-    Check,
-    check_agreement,
-    check_files,
-    read_calibration,
-    read_reference,
-)
-from ondol.runtime.cores import physical_cores
+from ondol.runtime.checks import read_calibration, read_reference
 from ondol.runtime.default import default_bundle
-from ondol.runtime.engines import choose_variant, open_backend
+from ondol.runtime.opened import OpenedBundle, locate
 from ondol.runtime.pool import finish, pool
 from ondol.runtime.progress import progress_bar
 from ondol.runtime.quantize import OutputRanges, dequantize, quantize, shorten
 from ondol.runtime.reports import report_truncation
-from ondol.runtime.runner import Runner
-from ondol.runtime.schedule import windows
+from ondol.runtime.schedule import WINDOW_CHARACTERS, WINDOW_TEXTS, windows
 from ondol.runtime.similarity import cosine_similarity, rowwise_cosine
-from ondol.runtime.tokenize import NormalForm, TextTokenizer
-from ondol.variants import Variant
-
-#: Texts and characters that are tokenized and planned together: they bound the memory of a call
-#: with many texts. The tokenizer holds about a hundred bytes for each token of its result.
-_WINDOW_TEXTS = 4096
-_WINDOW_CHARACTERS = 250_000
+from ondol.runtime.tokenize import NormalForm
+from ondol.task import Task
 
 #: Names under which checkpoints store the prompt of the searched side, as sentence-transformers'
 #: encode_document tries them.
@@ -64,8 +45,8 @@ class EmbedResult:
     truncated: tuple[int, ...]
 
 
-class Embedder:
-    """A bundle, loaded: turns texts into the vectors that PyTorch would return.
+class Embedder(OpenedBundle):
+    """A bundle of an encoder, loaded: turns texts into the vectors that PyTorch would return.
 
     Safe to call from many threads at once. Works in a forked child (the engine is opened again
     there) and can be pickled to a spawned one.
@@ -98,6 +79,10 @@ class Embedder:
             variant's format.
     """
 
+    task = Task.EMBED
+    truncate_dim: int | None = None
+    _ranges: OutputRanges | None = None
+
     def __init__(
         self,
         bundle: str | os.PathLike[str] | None = None,
@@ -109,82 +94,14 @@ class Embedder:
         normalize: NormalForm | None = None,
         truncate_dim: int | None = None,
     ) -> None:
-        path = _locate(bundle, variant, engine)
+        path = default_bundle() if bundle is None else locate(bundle, variant, engine)
         self.truncate_dim = checked_dimension(truncate_dim)
-        self._load(path, Manifest.read(path), variant, engine, threads, check, normalize)
-
-    @classmethod
-    def of_unfinished(
-        cls, directory: Path, manifest: Manifest, variant: Variant, *, check: str
-    ) -> Self:
-        """For `ondol build`: load a variant of a directory that has no ondol.json yet.
-
-        A build writes its manifest last, so that one that is killed leaves nothing that loads.
-        """
-        embedder = cls.__new__(cls)
-        embedder.truncate_dim = None
-        embedder._load(directory, manifest, variant.value, None, None, check, None)
-        return embedder
-
-    def _load(
-        self,
-        path: Path,
-        manifest: Manifest,
-        variant: str | None,
-        engine: str | None,
-        threads: int | None,
-        check: str,
-        normalize: NormalForm | None,
-    ) -> None:
-        if threads is not None and (not isinstance(threads, int) or threads < 1):
-            raise InputError(f"threads is {threads!r}; expected a whole number from 1, or None")
-        wanted_check = Check.parse(check)
-        self.path = path
-        self.manifest = manifest
-        chosen = _choose(manifest, variant, engine)
-        self._record = manifest.variant(chosen)
-        self._engine = Engine.parse(engine) if engine is not None else Engine.of(chosen)
-        self.threads = threads or physical_cores()
-        self._normal_form = normalize
-        check_files(self.path, self.manifest, self._record, wanted_check)
-        self._tokenizer = TextTokenizer(
-            self.path / self.manifest.tokenizer.path,
-            max_tokens=self.max_tokens,
-            normal_form=normalize,
-        )
-        self._lock = threading.Lock()
-        self._closed = False
-        self._warned = False
-        self._ranges: OutputRanges | None = None
-        self._pid = os.getpid()
-        self._runner = self._open()
-        try:
-            if wanted_check is not Check.OFF:
-                check_agreement(self.manifest, self._tokenizer, self._runner.backend)
-            self._self_test(SELF_TEST_TEXTS[wanted_check])
-        except BaseException:
-            self._runner.close()
-            raise
-
-    @property
-    def variant(self) -> str:
-        """Name of the variant in use."""
-        return self._record.name.value
-
-    @property
-    def engine(self) -> str:
-        """Name of the engine in use."""
-        return self._engine.value
+        self._load(path, variant, engine, threads, check, normalize)
 
     @property
     def dimension(self) -> int:
         """Elements of a vector, truncated where `truncate_dim` says so."""
         return self._kept(None)
-
-    @property
-    def max_tokens(self) -> int:
-        """Tokens of the longest input, `<s>` and `</s>` included."""
-        return self.manifest.architecture.max_tokens
 
     @property
     def prompts(self) -> Mapping[str, str]:
@@ -293,7 +210,7 @@ class Embedder:
         sizes = [len(text) if isinstance(text, str) else 0 for text in texts]
         shown = bool(show_progress_bar)
         with progress_bar(shown=shown, total=len(texts), unit="text") as done:
-            for window in windows(sizes, max_texts=_WINDOW_TEXTS, max_size=_WINDOW_CHARACTERS):
+            for window in windows(sizes, max_texts=WINDOW_TEXTS, max_size=WINDOW_CHARACTERS):
                 start = window.start
                 tokenized = self._tokenizer(
                     texts[start : window.stop], prefix=prefix, first_index=start
@@ -305,7 +222,9 @@ class Embedder:
                 vectors[start : window.stop] = quantize(floats, wanted, ranges)
         if truncated and not self._warned:
             self._warned = True
-            report_truncation(len(truncated), len(texts), self.max_tokens)
+            report_truncation(
+                len(truncated), len(texts), self.max_tokens, "texts", "Embedder.embed"
+            )
         return EmbedResult(vectors, counts, tuple(truncated))
 
     def _run(
@@ -360,38 +279,8 @@ class Embedder:
         """
         return cosine_similarity(a, b)
 
-    def close(self) -> None:
-        """Free the engine. Later calls raise ClosedError; closing again does nothing."""
-        with self._lock:
-            self._closed = True
-            if self._pid == os.getpid():
-                self._runner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Embedder({str(self.path)!r}, variant={self.variant!r}, threads={self.threads})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A spawned process loads the bundle itself; what was checked here is not checked again.
-        options = {
-            "variant": self.variant,
-            "engine": self.engine,
-            "threads": self.threads,
-            "check": Check.OFF.value,
-            "normalize": self._normal_form,
-            "truncate_dim": self.truncate_dim,
-        }
-        return _reopen, (str(self.path), options)
+    def _reopening(self) -> dict[str, Any]:
+        return {**super()._reopening(), "truncate_dim": self.truncate_dim}
 
     def _prefix(self, prompt_name: str | None, prompt: str | None) -> str:
         if prompt is not None:
@@ -416,36 +305,10 @@ class Embedder:
             self._ranges = OutputRanges(read_calibration(self.path, self.manifest))
         return self._ranges
 
-    def _open(self) -> Runner:
-        return Runner(
-            open_backend(self.path, self.manifest, self._record, self._engine, threads=self.threads)
-        )
-
-    def _current_runner(self) -> Runner:
-        """The engine of this process: threads do not survive a fork, so a child opens its own."""
-        with self._lock:
-            if self._closed:
-                raise ClosedError("the Embedder was closed; make a new one")
-            if self._pid != os.getpid():
-                # The parent's engine stays referenced: its threads are gone, and freeing it here
-                # would wait for them.
-                self._parents_runner = self._runner
-                self._runner = self._open()
-                self._pid = os.getpid()
-            return self._runner
-
     def _self_test(self, count: int) -> None:
         """Embed the first `count` reference texts. Raises SelfTestError below the floor."""
-        if count == 0:
-            return
         texts, expected = read_reference(self.path, self.manifest)
-        # The reference is stated for texts as they are.
-        tokenizer = (
-            TextTokenizer(self.path / self.manifest.tokenizer.path, max_tokens=self.max_tokens)
-            if self._normal_form
-            else self._tokenizer
-        )
-        ids = tokenizer(texts[:count]).ids
+        ids = self._reference_tokenizer()(texts[:count]).ids
         vectors = np.empty((len(ids), self.manifest.architecture.hidden_size), dtype=np.float32)
         for index, sequence in enumerate(ids):
             # One after the other: the engine then prepares for one text only, the usual case.
@@ -453,33 +316,13 @@ class Embedder:
             self._run([sequence], row, index, 1, self.manifest.normalize, lambda count: None)
         cosines = rowwise_cosine(vectors, expected[:count])
         worst = int(cosines.argmin())
-        if not cosines[worst] >= self._record.parity.floor:
+        if not cosines[worst] >= self._record.vector_parity.floor:
             raise SelfTestError(
                 f"{self.variant} in {self.engine} gives cosine {cosines[worst]:.6f} to the stored "
                 f"vector of reference text {worst} ({texts[worst][:40]!r}); its floor is "
-                f"{self._record.parity.floor}. This engine or processor computes something else "
-                "than the build measured: try another variant, or another version of the engine"
+                f"{self._record.vector_parity.floor}. This engine or processor computes something "
+                "else than the build measured: try another variant or engine version"
             )
-
-
-def _locate(bundle: str | os.PathLike[str] | None, variant: str | None, engine: str | None) -> Path:
-    """The bundle's directory, which for a repository of the hub is one of its cache."""
-    if bundle is None:
-        return default_bundle()
-    path = Path(bundle)
-    if not isinstance(bundle, str) or path.exists() or not is_repository(bundle):
-        return path
-    # Imported here, so that nobody else pays for it.
-    from ondol.hub.bundles import cached_bundle
-
-    return cached_bundle(bundle, lambda manifest: _choose(manifest, variant, engine))
-
-
-def _choose(manifest: Manifest, variant: str | None, engine: str | None) -> Variant:
-    """The variant that was named, or the fastest one."""
-    if variant is not None:
-        return Variant.parse(variant)
-    return choose_variant(manifest, Engine.parse(engine) if engine is not None else None)
 
 
 def checked_dimension(truncate_dim: int | None) -> int | None:
@@ -489,7 +332,3 @@ def checked_dimension(truncate_dim: int | None) -> int | None:
             f"truncate_dim is {truncate_dim!r}; expected a whole number from 1, or None"
         )
     return truncate_dim
-
-
-def _reopen(path: str, options: dict[str, Any]) -> Embedder:
-    return Embedder(path, **options)

@@ -9,6 +9,7 @@ from ondol.engine import Engine
 from ondol.errors import InputError, ManifestError, VariantError
 from ondol.manifest import Manifest, VariantRecord
 from ondol.runtime.backend import Backend
+from ondol.task import Task
 from ondol.variants import FASTEST_FIRST, Variant
 
 
@@ -97,6 +98,7 @@ def open_backend(
                 threads=threads,
                 max_tokens=manifest.architecture.max_tokens,
                 flash_attention=_setting(record, "flash_attention", bool),
+                reranks=manifest.task is Task.RERANK,
             )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ondol.errors import AgreementError, BundleError, ClosedError, InputError
-from ondol.runtime.backend import WORTH_ALL_THREADS, TokenStates
-from ondol.runtime.llama_context import LlamaContext
+from ondol.runtime.backend import WORTH_ALL_THREADS, Output
+from ondol.runtime.llama_context import LlamaContext, output_columns
 from ondol.runtime.llama_library import captured_log, llama_library
 
 
@@ -32,6 +32,7 @@ class LlamaBackend:
         flash_attention: faster at long texts; rounds keys and values to float16
             (llama.cpp, src/llama-graph.cpp, build_attn_mha). Texts of more than
             `ondol.runtime.llama_context.EXACT_TOKENS` tokens always get it, for their memory.
+        reranks: put out the logits of the file's classifier, not token states.
         batch_tokens: texts of one call that together have at most so many tokens share one batch.
             0 runs every text alone, so that its vector is the same bits in any company. llama.cpp
             attends over the whole batch and masks what belongs to other texts; sums then run in
@@ -54,6 +55,7 @@ class LlamaBackend:
         threads: int,
         max_tokens: int,
         flash_attention: bool,
+        reranks: bool = False,
         batch_tokens: int = 0,
     ) -> None:
         self._lib = llama_library("Running GGUF variants")
@@ -61,6 +63,7 @@ class LlamaBackend:
         self._threads = threads
         self._max_tokens = max_tokens
         self._flash_attention = flash_attention
+        self._reranks = reranks
         self._batch_tokens = batch_tokens
         self._pid = os.getpid()
         self._closed = False
@@ -78,7 +81,7 @@ class LlamaBackend:
             raise
         vocabulary = self._lib.llama_model_get_vocab(self._model)
         self._vocab_rows = int(self._lib.llama_vocab_n_tokens(vocabulary))
-        self._hidden_size = int(self._lib.llama_model_n_embd(self._model))
+        self._columns = output_columns(self._lib, self._model, reranks=reranks)
 
     @property
     def vocab_rows(self) -> int:
@@ -86,9 +89,9 @@ class LlamaBackend:
         return self._vocab_rows
 
     @property
-    def hidden_size(self) -> int:
-        """Columns of the token states."""
-        return self._hidden_size
+    def columns(self) -> int:
+        """Columns of an output."""
+        return self._columns
 
     @property
     def max_batch_tokens(self) -> int:
@@ -105,12 +108,11 @@ class LlamaBackend:
         """`threads`, see above."""
         return self._threads
 
-    def token_states(
-        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
-    ) -> list[TokenStates]:
-        """Run the encoder on texts given as token ids, `<s>` and `</s>` included.
+    def outputs(self, sequences: Sequence[Sequence[int]], *, alone: bool = False) -> list[Output]:
+        """Run the model on texts given as token ids, `<s>` and `</s>` included.
 
-        Returns one (tokens, hidden_size) float32 array per text, in the order given.
+        Returns one (tokens, hidden_size) float32 array per text, in the order given; of a reranker
+        one (labels,).
 
         Raises:
             InputError: a text has no tokens, or more than max_tokens.
@@ -202,6 +204,7 @@ class LlamaBackend:
             threads=threads,
             max_tokens=self._max_tokens,
             flash_attention=self._flash_attention,
+            reranks=self._reranks,
         )
 
     def _check(self, sequences: Sequence[Sequence[int]]) -> None:
@@ -217,12 +220,12 @@ class LlamaBackend:
                     "builds"
                 )
 
-    def _run_wide(self, sequences: Sequence[Sequence[int]]) -> list[TokenStates]:
+    def _run_wide(self, sequences: Sequence[Sequence[int]]) -> list[Output]:
         if self._wide_context is None:
             self._wide_context = self._new_context(threads=self._threads)
         return self._run(self._wide_context, sequences)
 
-    def _run(self, context: LlamaContext, sequences: Sequence[Sequence[int]]) -> list[TokenStates]:
+    def _run(self, context: LlamaContext, sequences: Sequence[Sequence[int]]) -> list[Output]:
         return [states for batch in self._batches(sequences) for states in context.encode(batch)]
 
     def _batches(self, sequences: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ondol.errors import EngineError
-from ondol.runtime.backend import TokenStates
+from ondol.runtime.backend import Output
 from ondol.runtime.llama_library import captured_log
 
 #: Tokens that a new context holds; longer texts get a larger one when they come.
@@ -33,6 +33,7 @@ class LlamaContext:
             involved.
         max_tokens: the longest text that will come.
         flash_attention: also for batches of up to EXACT_TOKENS; see LlamaBackend.
+        reranks: put out logits of the file's classifier, not token states.
 
     Raises EngineError if llama.cpp cannot make it.
     """
@@ -46,6 +47,7 @@ class LlamaContext:
         threads: int,
         max_tokens: int,
         flash_attention: bool,
+        reranks: bool,
     ) -> None:
         self._lib = lib
         self._model = model
@@ -53,14 +55,16 @@ class LlamaContext:
         self._threads = threads
         self._max_tokens = max_tokens
         self._flash_attention = flash_attention
-        self._hidden_size = int(lib.llama_model_n_embd(model))
+        self._reranks = reranks
+        self._columns = output_columns(lib, model, reranks=reranks)
         self._context: Any = None
         self._capacity = 0
         self._flash = flash_attention
         self._reserve(min(_FIRST_CAPACITY, max_tokens), flash=flash_attention)
 
-    def encode(self, batch: Sequence[Sequence[int]]) -> list[TokenStates]:
-        """Run texts as one batch: one (tokens, hidden_size) float32 array each, in their order.
+    def encode(self, batch: Sequence[Sequence[int]]) -> list[Output]:
+        """Run texts as one batch: one (tokens, hidden_size) float32 array each, in their order, or
+        (labels,) from a reranker.
 
         Raises EngineError with llama.cpp's reason if it cannot.
         """
@@ -93,16 +97,26 @@ class LlamaContext:
         )
         with captured_log() as log:
             code = self._lib.llama_encode(self._context, request)
-            values = self._lib.llama_get_embeddings(self._context)
+            rows = [] if code else self._rows(len(batch), total)
         if code != 0:
             raise EngineError(
                 f"llama.cpp could not run {self._path} on {total} tokens (code {code}): {log}"
             )
-        if not values:
+        if not all(rows):
             raise EngineError(f"llama.cpp returned no embeddings for {total} tokens: {log}")
+        if self._reranks:
+            return [np.ctypeslib.as_array(row, (self._columns,)).copy() for row in rows]
         # With pooling type none, one row per token in the order of the batch (include/llama.h).
-        states = np.ctypeslib.as_array(values, (total, self._hidden_size)).copy()
+        states = np.ctypeslib.as_array(rows[0], (total, self._columns)).copy()
         return np.split(states, np.cumsum(lengths)[:-1])
+
+    def _rows(self, texts: int, tokens: int) -> list[Any]:
+        """Pointers to what the last run put out: one per text, or one to all token states."""
+        if self._reranks:
+            return [
+                self._lib.llama_get_embeddings_seq(self._context, text) for text in range(texts)
+            ]
+        return [self._lib.llama_get_embeddings(self._context)] if tokens else []
 
     def close(self) -> None:
         """Free it. Calling it again does nothing."""
@@ -125,7 +139,9 @@ class LlamaContext:
         params.kv_unified = True  # n_ctx is then shared by the sequences, not divided among them.
         params.n_threads = params.n_threads_batch = self._threads
         params.embeddings = True
-        params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
+        params.pooling_type = (
+            lib.LLAMA_POOLING_TYPE_RANK if self._reranks else lib.LLAMA_POOLING_TYPE_NONE
+        )
         params.attention_type = lib.LLAMA_ATTENTION_TYPE_NON_CAUSAL
         # AUTO, the default, means enabled.
         params.flash_attn_type = (
@@ -140,3 +156,8 @@ class LlamaContext:
                 f"may not suffice: {log}"
             )
         self._capacity, self._flash = tokens, flash
+
+
+def output_columns(lib: Any, model: Any, *, reranks: bool) -> int:
+    """Columns of an output: labels of the file's classifier, or the encoder's hidden size."""
+    return int(lib.llama_model_n_cls_out(model) if reranks else lib.llama_model_n_embd(model))

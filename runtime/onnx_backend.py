@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from ondol.errors import BundleError, ClosedError, EngineError
-from ondol.runtime.backend import TokenStates
+from ondol.runtime.backend import Output
 from ondol.runtime.int8_products import make_products_exact
 from ondol.runtime.lone_calls import LoneCalls
 
@@ -45,16 +45,14 @@ class OnnxBackend:
         self.vocab_rows = int(stated)
         self._inputs = [item.name for item in session.get_inputs()]
         (output,) = session.get_outputs()
-        self.hidden_size = int(output.shape[-1])
+        self.columns = int(output.shape[-1])
         self.max_batch_tokens = max_batch_tokens
         self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = session
         self._wide_session: onnxruntime.InferenceSession | None = None
         self._lone_calls = LoneCalls(threads)
 
-    def token_states(
-        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
-    ) -> list[TokenStates]:
+    def outputs(self, sequences: Sequence[Sequence[int]], *, alone: bool = False) -> list[Output]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
         session = self._session_for(ids.size, alone=alone)
         feeds = {

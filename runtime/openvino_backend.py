@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ondol.errors import BundleError, ClosedError, EngineError, MissingDependencyError
-from ondol.runtime.backend import TokenStates
+from ondol.runtime.backend import Output
 from ondol.runtime.lone_calls import LoneCalls
 from ondol.runtime.openvino_graph import read_encoder, vocab_rows
 
@@ -63,7 +63,7 @@ class OpenVinoBackend:
         if rows is None:
             raise BundleError(f"{path} has no word embedding; expected a file that ondol built")
         self.vocab_rows = rows
-        self.hidden_size = int(self._model.output(0).get_partial_shape()[-1].get_length())
+        self.columns = int(self._model.output(0).get_partial_shape()[-1].get_length())
         self._path = path
         self.parallel_runs = threads
         self._exact = exact
@@ -73,9 +73,7 @@ class OpenVinoBackend:
         self._wide: _Requests | None = None
         self._lone_calls = LoneCalls(threads)
 
-    def token_states(
-        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
-    ) -> list[TokenStates]:
+    def outputs(self, sequences: Sequence[Sequence[int]], *, alone: bool = False) -> list[Output]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
         requests = self._requests_for(ids.size, alone=alone)
         try:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from ondol.errors import ClosedError
-from ondol.runtime.backend import Backend, TokenStates
+from ondol.runtime.backend import Backend, Output
 from ondol.runtime.schedule import plan
 from ondol.runtime.turns import Turns
 
-#: Receives the indices of a group and the states of its texts. Called from several threads, but
+#: Receives the indices of a group and the outputs of its texts. Called from several threads, but
 #: only once for each group.
-Sink = Callable[[tuple[int, ...], list[TokenStates]], None]
+Sink = Callable[[tuple[int, ...], list[Output]], None]
 
 
 class Runner:
@@ -33,7 +33,7 @@ class Runner:
         )
 
     def run(self, ids: Sequence[Sequence[int]], sink: Sink, *, max_texts: int) -> None:
-        """Hand the token states of every text to `sink`.
+        """Hand the output of every text to `sink`.
 
         Args:
             ids: token ids of each text.
@@ -53,8 +53,8 @@ class Runner:
         if len(groups) < backend.parallel_runs:
             for group in groups:
                 with self._cores.all_or_one() as alone:
-                    states = backend.token_states([ids[index] for index in group], alone=alone)
-                sink(group, states)
+                    outputs = backend.outputs([ids[index] for index in group], alone=alone)
+                sink(group, outputs)
             return
 
         left = deque(groups)
@@ -68,8 +68,8 @@ class Runner:
                     except IndexError:
                         return
                     with self._cores.one():
-                        states = backend.token_states([ids[index] for index in group])
-                    sink(group, states)
+                        outputs = backend.outputs([ids[index] for index in group])
+                    sink(group, outputs)
             except BaseException:
                 stopped.set()
                 raise

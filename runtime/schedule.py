@@ -3,6 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+#: Texts and characters that are tokenized and planned together: they bound the memory of a call
+#: with many texts. The tokenizer holds about a hundred bytes for each token of its result.
+WINDOW_TEXTS = 4096
+WINDOW_CHARACTERS = 250_000
+
 
 def windows(sizes: Sequence[int], *, max_texts: int, max_size: int) -> Iterator[range]:
     """Cut a long list into stretches that are worked through one after the other.

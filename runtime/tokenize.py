@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from ondol.errors import BundleError, InputError
 
@@ -68,20 +68,45 @@ class TextTokenizer:
         a lone surrogate, which no encoding can represent.
         """
         prepared = [prefix + self._prepare(text, first_index + i) for i, text in enumerate(texts)]
-        encodings = self._tokenizer.encode_batch_fast(prepared)
-        return Tokenized(
-            ids=tuple(tuple(encoding.ids) for encoding in encodings),
-            truncated=tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing),
-        )
+        return _tokenized(self._tokenizer.encode_batch_fast(prepared))
 
-    def _prepare(self, text: object, index: int) -> str:
+    def pairs(self, pairs: Sequence[Sequence[str]], *, first_index: int = 0) -> Tokenized:
+        """Tokenize pairs of a query and a document, joined as the tokenizer's post-processor says.
+
+        A pair that is too long loses tokens of its longer text first, as transformers'
+        "longest_first", which sentence-transformers' CrossEncoder uses.
+
+        Raises InputError, with the pair's index, for anything but two strings.
+        """
+        prepared = []
+        for number, pair in enumerate(pairs, first_index):
+            if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+                raise InputError(
+                    f"pair {number} is {pair!r:.60}; expected a query and a document, two strings"
+                )
+            prepared.append(
+                (
+                    self._prepare(pair[0], number, "query"),
+                    self._prepare(pair[1], number, "document"),
+                )
+            )
+        return _tokenized(self._tokenizer.encode_batch_fast(prepared))
+
+    def _prepare(self, text: object, index: int, what: str = "text") -> str:
         if not isinstance(text, str):
-            raise InputError(f"text {index} is of type {type(text).__name__}; expected str")
+            raise InputError(f"{what} {index} is of type {type(text).__name__}; expected str")
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise InputError(
-                f"text {index} holds a lone surrogate (U+{ord(text[error.start]):04X}) at "
+                f"{what} {index} holds a lone surrogate (U+{ord(text[error.start]):04X}) at "
                 f"character {error.start}; decode it with errors='replace' or remove it"
             ) from error
         return unicodedata.normalize(self._normal_form, text) if self._normal_form else text
+
+
+def _tokenized(encodings: Sequence[Encoding]) -> Tokenized:
+    return Tokenized(
+        ids=tuple(tuple(encoding.ids) for encoding in encodings),
+        truncated=tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing),
+    )

@@ -107,7 +107,7 @@ def test_prune_convert_embed_and_parity(name: str, shared_dir: Path, tmp_path: P
     assert manifest.prompts == published.all_prompts
     assert {record.name for record in manifest.variants} == {*variants}
     for record in manifest.variants:
-        assert record.parity.min_cosine >= MIN_COSINE[record.name]
+        assert record.vector_parity.min_cosine >= MIN_COSINE[record.name]
 
     reference = SentenceTransformer(str(source), device="cpu", model_kwargs={"dtype": "float32"})
     expected = reference.encode(TEXTS, batch_size=1)

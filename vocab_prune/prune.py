@@ -1,13 +1,14 @@
 """The first stage as a whole: count, select, rewrite, verify."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ondol.checkpoint import Checkpoint
 from ondol.errors import InputError
 from ondol.files import atomic_directory
+from ondol.stage import ReportStage
 from ondol.vocab_prune.alphabet import alphabet_pieces, check_languages
 from ondol.vocab_prune.count import count_files
 from ondol.vocab_prune.keeplist import corpus_rates, default_rates, merge_rates
@@ -66,7 +67,7 @@ def prune(
     source: Checkpoint,
     out: Path,
     options: PruneOptions,
-    report_stage: Callable[[str], None] = lambda stage: None,
+    report_stage: ReportStage = lambda stage: None,
 ) -> PruneReport:
     """Write the checkpoint `source` with a smaller vocabulary to the new directory `out`.
 

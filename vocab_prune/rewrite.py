@@ -186,7 +186,9 @@ def write_pruned_checkpoint(source: Checkpoint, kept: Sequence[int], out: Path) 
         if (source.directory / name).is_file():
             shutil.copyfile(source.directory / name, out / name)
             taken.add(name)
-    for module in json.loads((source.directory / "modules.json").read_text(encoding="utf-8")):
+    # A reranker may have none.
+    modules = source.directory / "modules.json"
+    for module in json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else ():
         if module["path"]:
             (out / module["path"]).mkdir()
             taken.add(module["path"])

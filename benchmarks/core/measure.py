@@ -200,7 +200,7 @@ class Measurement:
     def _prepare(self, row: _Row) -> None:
         with self._open(row, self._threads, check="full") as model:
             found = measure_parity(model)
-        floor = row.record.parity.floor
+        floor = row.record.vector_parity.floor
         row.quality = Quality(found.texts, found.mean_cosine, found.min_cosine, floor)
         if not found.min_cosine >= floor:
             row.status = Status.FAILED

@@ -36,6 +36,7 @@ from ondol.errors import (
 if TYPE_CHECKING:
     from ondol.runtime.embedder import Embedder, EmbedResult
     from ondol.runtime.reports import TruncationWarning
+    from ondol.runtime.reranker import Reranker, ScoreResult
 
 __version__ = "0.1.0"
 
@@ -58,6 +59,8 @@ __all__ = [
     "NumericalError",
     "OndolError",
     "ParityError",
+    "Reranker",
+    "ScoreResult",
     "SelfTestError",
     "TruncationWarning",
     "UploadError",
@@ -69,6 +72,8 @@ __all__ = [
 _LAZY = {
     "EmbedResult": "ondol.runtime.embedder",
     "Embedder": "ondol.runtime.embedder",
+    "Reranker": "ondol.runtime.reranker",
+    "ScoreResult": "ondol.runtime.reranker",
     "TruncationWarning": "ondol.runtime.reports",
 }
 

@@ -1,4 +1,4 @@
-"""A Hugging Face encoder checkpoint, read from the directory's own files, never by its name."""
+"""A Hugging Face checkpoint of an encoder or a reranker, read from its own files, never by name."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ondol.errors import CheckpointError, MissingDependencyError
+from ondol.task import Task
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +31,13 @@ class Pooling(Enum):
     MEAN = "mean"
     CLS = "cls"
     LAST_TOKEN = "lasttoken"
+
+
+class Activation(Enum):
+    """What a reranker does to its logit before it is a score."""
+
+    SIGMOID = "sigmoid"
+    IDENTITY = "identity"
 
 
 @dataclass(frozen=True)
@@ -71,10 +79,14 @@ class Checkpoint:
 
     Attributes:
         tokenizer_file: tokenizer.json, or sentencepiece.bpe.model where there is none.
+        task: RERANK for XLMRobertaForSequenceClassification with one label.
+        pooling: of a reranker CLS: its head takes the first state.
+        activation: of a reranker, as sentence-transformers' CrossEncoder chooses it; else None.
 
     Raises CheckpointError at construction for what ondol does not support: another architecture,
     a tokenizer with neither file, lower-casing, an activation other than exact GELU, relative or
-    rotary positions, sentence-transformers modules other than Transformer, Pooling and Normalize.
+    rotary positions, sentence-transformers modules other than Transformer, Pooling and Normalize,
+    a classifier of several labels.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -83,7 +95,13 @@ class Checkpoint:
             raise CheckpointError(f"{directory} is not a directory; expected a checkpoint")
         self.config = self.read_json("config.json")
         self.tokenizer_file = self._tokenizer_file()
-        self.pooling, self.normalize = self._modules()
+        self.task = self._task()
+        if self.task is Task.RERANK:
+            self.pooling, self.normalize = Pooling.CLS, False
+            self.activation: Activation | None = self._activation()
+        else:
+            self.pooling, self.normalize = self._modules()
+            self.activation = None
         self.architecture = self._architecture()
         self.prompts = self._prompts()
 
@@ -151,11 +169,29 @@ class Checkpoint:
 
         Raises CheckpointError if one is missing or has another shape than config.json says.
         """
+        return self._weights(self._encoder_shapes())
+
+    def classifier_weights(self) -> "dict[str, torch.Tensor]":
+        """A reranker's head as float32: classifier.dense and classifier.out_proj.
+
+        Raises CheckpointError as `encoder_weights` does.
+        """
+        hidden = self.architecture.hidden_size
+        return self._weights(
+            {
+                "classifier.dense.weight": (hidden, hidden),
+                "classifier.dense.bias": (hidden,),
+                "classifier.out_proj.weight": (1, hidden),
+                "classifier.out_proj.bias": (1,),
+            }
+        )
+
+    def _weights(self, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, torch.Tensor]":
         import torch
 
         state = {canonical_name(name): tensor for name, tensor in self.load_state().items()}
         weights = {}
-        for name, shape in self._expected_shapes().items():
+        for name, shape in shapes.items():
             if name not in state:
                 raise CheckpointError(f"{self.directory}: the weights have no tensor {name}")
             if tuple(state[name].shape) != shape:
@@ -166,7 +202,7 @@ class Checkpoint:
             weights[name] = state[name].to(torch.float32)
         return weights
 
-    def _expected_shapes(self) -> dict[str, tuple[int, ...]]:
+    def _encoder_shapes(self) -> dict[str, tuple[int, ...]]:
         arch = self.architecture
         hidden, wide = arch.hidden_size, arch.intermediate_size
         shapes: dict[str, tuple[int, ...]] = {
@@ -213,6 +249,48 @@ class Checkpoint:
             "SentencePiece-Unigram tokenizers (the XLM-RoBERTa family): load the tokenizer once "
             "with transformers.AutoTokenizer and save it with save_pretrained"
         )
+
+    def _task(self) -> Task:
+        """RERANK for a model with a classifier around the encoder, unless it says how to pool.
+
+        Raises CheckpointError for a classifier other than XLM-RoBERTa's of one label.
+        """
+        names = [str(name) for name in self.config.get("architectures") or ()]
+        classifiers = [name for name in names if name.endswith("ForSequenceClassification")]
+        if not classifiers or (self.directory / "1_Pooling").is_dir():
+            return Task.EMBED
+        if classifiers != ["XLMRobertaForSequenceClassification"]:
+            raise CheckpointError(
+                f"config.json names the architecture {', '.join(classifiers)}; supported rerankers "
+                "are XLMRobertaForSequenceClassification"
+            )
+        # transformers' configuration has two labels where it states none.
+        labels = len(self.config.get("id2label") or range(int(self.config.get("num_labels", 2))))
+        if labels != 1:
+            raise CheckpointError(
+                f"config.json has {labels} labels; supported are rerankers, which have one"
+            )
+        return Task.RERANK
+
+    def _activation(self) -> Activation:
+        """As CrossEncoder.get_default_activation_fn of sentence-transformers 5 finds it."""
+        own = "config_sentence_transformers.json"
+        saved = self.read_json(own) if (self.directory / own).is_file() else {}
+        if any((saved.get("prompts") or {}).values()):
+            raise CheckpointError(f"{own} has prompts, which are not supported for a reranker")
+        stated = (
+            saved.get("activation_fn")
+            or (self.config.get("sentence_transformers") or {}).get("activation_fn")
+            or self.config.get("sbert_ce_default_activation_function")
+            or "torch.nn.Sigmoid"
+        )
+        try:
+            return Activation(str(stated).rpartition(".")[2].lower())
+        except ValueError:
+            raise CheckpointError(
+                f"the reranker's activation is {stated}; supported are torch.nn.Sigmoid and "
+                "torch.nn.Identity"
+            ) from None
 
     def _architecture(self) -> Architecture:
         config = self.config
@@ -323,6 +401,8 @@ class Checkpoint:
         The E5 family has none in its configuration; its cards show `query: ` and `passage: ` at
         the start of every example.
         """
+        if self.task is Task.RERANK:
+            return Prompts({}, "a reranker has none")
         if (self.directory / "config_sentence_transformers.json").is_file():
             stated = self.read_json("config_sentence_transformers.json").get("prompts") or {}
             # sentence-transformers 5 saves empty query and document prompts where none are set.

@@ -4,18 +4,22 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
-from ondol.checkpoint import Architecture, Pooling
+from ondol.checkpoint import Activation, Architecture, Pooling
 from ondol.errors import BundleNotFoundError, ManifestError, VariantError
 from ondol.files import sha256_of
+from ondol.task import Task
 from ondol.variants import Variant
 
-#: Raised with every change that an older reader would misunderstand.
-SCHEMA_VERSION = 1
+#: Raised with every change that an older reader would misunderstand. 2 brought rerankers.
+SCHEMA_VERSION = 2
+#: Those that this reader understands.
+_READABLE = (1, SCHEMA_VERSION)
 
 FILE_NAME = "ondol.json"
 
@@ -86,6 +90,31 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class ScoreParity:
+    """A reranker variant's logits against PyTorch float32, over the reference pairs.
+
+    Errors are stated in spreads: the standard deviation of PyTorch's logits over the pairs. A
+    logit has no unit of its own, and its sigmoid hides errors at both ends.
+
+    Attributes:
+        pairs: how many pairs were compared.
+        correlation: Pearson's, of the two logits.
+        mean_error, max_error: difference of the two logits of a pair, in spreads.
+        max_abs_difference: the largest difference, as it is.
+        ceiling: the largest max_error that the build accepts, and the self-test at load.
+        worst_pair: index of the reference pair with max_error.
+    """
+
+    pairs: int
+    correlation: float
+    mean_error: float
+    max_error: float
+    max_abs_difference: float
+    ceiling: float
+    worst_pair: int
+
+
+@dataclass(frozen=True)
 class VariantRecord:
     """One form of the model.
 
@@ -99,16 +128,26 @@ class VariantRecord:
     bytes: int
     sha256: str
     scheme: Mapping[str, Any]
-    parity: Parity
+    parity: Parity | ScoreParity
+
+    @property
+    def vector_parity(self) -> Parity:
+        """Of an encoder's variant. Raises ManifestError if it is a reranker's."""
+        return _of_kind(Parity, self)
+
+    @property
+    def score_parity(self) -> ScoreParity:
+        """Of a reranker's variant. Raises ManifestError if it is an encoder's."""
+        return _of_kind(ScoreParity, self)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What is right: texts as given to the tokenizer, and their PyTorch float32 vectors.
+    """What is right: inputs as given to the tokenizer, and PyTorch's float32 output for them.
 
     Attributes:
-        texts: a JSON list of strings, prompts included.
-        vectors: a .npy array, (texts, hidden_size) float32.
+        texts: a JSON list of strings, prompts included; of a reranker, of [query, document].
+        vectors: a .npy array, (texts, hidden_size) float32; of a reranker (pairs,), the logits.
         engine: the library and version that computed them.
     """
 
@@ -123,7 +162,9 @@ class Manifest:
 
     Attributes:
         calibration: a .npy array, (texts, hidden_size) float32, PyTorch's vectors of the text by
-            which the ranges of int8 vectors are chosen; None in bundles of before there were any.
+            which the ranges of int8 vectors are chosen; None in bundles of before there were any,
+            and of a reranker.
+        activation: what a reranker does to its logits; None for an encoder.
     """
 
     schema_version: int
@@ -139,6 +180,8 @@ class Manifest:
     reference: Reference
     variants: tuple[VariantRecord, ...]
     calibration: FileRecord | None = None
+    task: Task = Task.EMBED
+    activation: Activation | None = None
 
     def variant(self, wanted: Variant) -> VariantRecord:
         """The record of `wanted`. Raises VariantError with the variants there are."""
@@ -178,21 +221,42 @@ class Manifest:
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ManifestError(f"cannot read {path}: {error}") from error
         version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA_VERSION:
+        if version not in _READABLE:
             raise ManifestError(
                 f"{path} has schema_version {version!r}; this version of ondol reads "
-                f"{SCHEMA_VERSION}: update ondol, or build the bundle again"
+                f"{' and '.join(map(str, _READABLE))}: update ondol, or build the bundle again"
             )
         manifest = _typed(cls, content, str(path))
         assert isinstance(manifest, cls)
         if not manifest.variants:
             raise ManifestError(f"{path}: variants is empty; build the bundle again")
+        reranks = manifest.task is Task.RERANK
+        if reranks is not (manifest.activation is not None):
+            raise ManifestError(
+                f"{path}: task {manifest.task} does not go with activation "
+                f"{manifest.activation}; build the bundle again"
+            )
+        kind = ScoreParity if reranks else Parity
+        for record in manifest.variants:
+            _of_kind(kind, record)
         return manifest
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _of_kind(kind: type[_Kind], record: VariantRecord) -> _Kind:
+    if not isinstance(record.parity, kind):
+        raise ManifestError(
+            f"parity of the variant {record.name} is {type(record.parity).__name__}, expected "
+            f"{kind.__name__}; build the bundle again"
+        )
+    return record.parity
 
 
 def _plain(value: Any) -> Any:
     """Dataclasses, enums and tuples as JSON has them."""
-    if isinstance(value, (Variant, Pooling)):
+    if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -206,6 +270,15 @@ def _plain(value: Any) -> Any:
 def _stays_inside(path: str) -> bool:
     parts = PurePosixPath(path)
     return not parts.is_absolute() and ".." not in parts.parts and "\\" not in path
+
+
+def _alternative(kinds: Sequence[Any], value: Any) -> Any:
+    """The dataclass that shares most names with an object; the only kind if there is one."""
+
+    def shared(kind: Any) -> int:
+        return sum(field.name in value for field in dataclasses.fields(kind))
+
+    return max(kinds, key=shared) if len(kinds) > 1 and isinstance(value, dict) else kinds[0]
 
 
 def _typed(kind: Any, value: Any, where: str) -> Any:
@@ -222,8 +295,8 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
     if origin is types.UnionType:
         if value is None and type(None) in typing.get_args(kind):
             return None
-        (only,) = (arg for arg in typing.get_args(kind) if arg is not type(None))
-        return _typed(only, value, where)
+        kinds = [arg for arg in typing.get_args(kind) if arg is not type(None)]
+        return _typed(_alternative(kinds, value), value, where)
     if origin is tuple:
         if not isinstance(value, list):
             raise mismatch("a list")
@@ -250,7 +323,7 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
                 f"{where}.path is {fields['path']!r}; a bundle's files lie inside its directory"
             )
         return typing.cast(type[Any], kind)(**fields)
-    if kind in (Variant, Pooling):
+    if isinstance(kind, type) and issubclass(kind, Enum):
         try:
             return kind(value)
         except ValueError:

@@ -106,7 +106,11 @@ def test_verify_passes_on_a_fresh_bundle(tiny_bundle: Path, capsys: Any) -> None
     assert main(["verify", str(tiny_bundle)]) == 0
     captured = capsys.readouterr()
     (row,) = (line.split() for line in captured.out.splitlines() if line.startswith("onnx-fp32"))
-    assert row[1:4] == ["ok", str(Manifest.read(tiny_bundle).variants[0].parity.texts), "1.000000"]
+    assert row[1:4] == [
+        "ok",
+        str(Manifest.read(tiny_bundle).variants[0].vector_parity.texts),
+        "1.000000",
+    ]
     assert captured.err == "verifying onnx-fp32 in onnxruntime …\n"
 
 

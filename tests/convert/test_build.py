@@ -15,9 +15,10 @@ from tokenizers import Tokenizer
 
 import ondol.convert.build as build_module
 import ondol.convert.encoder_graph as encoder_graph
-from ondol.convert.build import BuildOptions, build, reference_texts
+from ondol.convert.build import BuildOptions, build
 from ondol.convert.floors import MIN_COSINE
 from ondol.convert.output_calibration import calibration_texts
+from ondol.convert.reference import reference_texts
 from ondol.errors import CheckpointError, ConversionError, InputError, ParityError
 from ondol.files import sha256_of
 from ondol.manifest import Manifest
@@ -77,8 +78,13 @@ def test_what_a_bundle_holds(tiny_bundle: Path) -> None:
     for record in manifest.variants:
         path = tiny_bundle / record.path
         assert (path.stat().st_size, sha256_of(path)) == (record.bytes, record.sha256)
-        assert record.parity.texts == len(reference_texts())
-        assert record.parity.floor == MIN_COSINE[record.name] <= record.parity.min_cosine <= 1
+        assert record.vector_parity.texts == len(reference_texts())
+        assert (
+            record.vector_parity.floor
+            == MIN_COSINE[record.name]
+            <= record.vector_parity.min_cosine
+            <= 1
+        )
         assert f"| `{record.name}` | {record.bytes:,} |" in (tiny_bundle / "README.md").read_text()
     assert manifest.vocabulary.rows == 17
     assert manifest.vocabulary.source_rows == 20
@@ -108,8 +114,8 @@ def test_the_recorded_parity_is_what_the_runtime_measures(tiny_bundle: Path) -> 
     for record in Manifest.read(tiny_bundle).variants:
         with Embedder(tiny_bundle, variant=record.name.value) as embedder:
             measured = measure_parity(embedder)
-        assert measured.min_cosine == pytest.approx(record.parity.min_cosine, abs=1e-6)
-        assert measured.mean_cosine == pytest.approx(record.parity.mean_cosine, abs=1e-6)
+        assert measured.min_cosine == pytest.approx(record.vector_parity.min_cosine, abs=1e-6)
+        assert measured.mean_cosine == pytest.approx(record.vector_parity.mean_cosine, abs=1e-6)
 
 
 def test_the_same_input_gives_the_same_bytes(make_checkpoint: Any, tmp_path: Path) -> None:

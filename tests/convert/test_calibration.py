@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import ondol.convert.calibration as calibration
-from ondol.convert.build import reference_texts
 from ondol.convert.calibration import calibration_sequences, observe
 from ondol.convert.encoder_graph import Kind
 from ondol.convert.encoder_weights import EncoderWeights
+from ondol.convert.reference import reference_texts
 from ondol.runtime.tokenize import TextTokenizer, Tokenized
 from ondol.vocab_prune.verify import verification_lines
 

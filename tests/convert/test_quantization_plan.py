@@ -375,8 +375,8 @@ def test_variants_of_a_checkpoint(
         assert scheme["max_batch_tokens"] == 512
         bytes_of[variant] = path.stat().st_size
         backend = OnnxBackend(path, threads=1, max_batch_tokens=512)
-        assert (backend.vocab_rows, backend.hidden_size) == (17, 64)
-        states = [backend.token_states([ids])[0] for ids in judged]
+        assert (backend.vocab_rows, backend.columns) == (17, 64)
+        states = [backend.outputs([ids])[0] for ids in judged]
         pooled = [pool(s, checkpoint.pooling) for s in states]
         vectors = np.stack([finish(v, normalize=True, index=i) for i, v in enumerate(pooled)])
         cosines[variant] = found = rowwise_cosine(vectors, expected)

@@ -293,13 +293,13 @@ def test_a_nan_from_the_engine_names_the_text(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Embedder(tiny_bundle, variant="onnx-fp32") as embedder:
-        real = embedder._runner.backend.token_states
+        real = embedder._runner.backend.outputs
 
         def broken(sequences: Any, *, alone: bool = False) -> Any:
             states = real(sequences)
             return [s * np.nan if len(s) == 4 else s for s in states]
 
-        monkeypatch.setattr(embedder._runner.backend, "token_states", broken)
+        monkeypatch.setattr(embedder._runner.backend, "outputs", broken)
         with pytest.raises(NumericalError, match="text 2"):
             embedder.encode(["a", "ab", "한국 a"])
         assert isinstance(NumericalError("x"), OndolError)

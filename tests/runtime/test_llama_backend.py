@@ -84,7 +84,7 @@ def backend(make_checkpoint: MakeCheckpoint, make_gguf: MakeGguf) -> Iterator[Ll
 def run(path: Path, *, batch_tokens: int = 0, flash_attention: bool = False) -> list[TokenStates]:
     backend = open_file(path, batch_tokens=batch_tokens, flash_attention=flash_attention)
     try:
-        return backend.token_states(TEXTS)
+        return backend.outputs(TEXTS)
     finally:
         backend.close()
 
@@ -133,15 +133,15 @@ def test_quantized_states_are_near_pytorchs(
 
 def test_shape_as_llama_cpp_reads_it(backend: LlamaBackend) -> None:
     # 20 rows in the checkpoint, 17 entries in the tokenizer.
-    assert (backend.vocab_rows, backend.hidden_size) == (17, 32)
+    assert (backend.vocab_rows, backend.columns) == (17, 32)
     assert not backend.equal_lengths
 
 
 def test_alone_or_in_company_the_states_are_the_same_bits(backend: LlamaBackend) -> None:
     assert backend.max_batch_tokens == 0
-    together = backend.token_states(TEXTS)
+    together = backend.outputs(TEXTS)
     for ids, states in zip(TEXTS, together, strict=True):
-        np.testing.assert_array_equal(backend.token_states([ids])[0], states)
+        np.testing.assert_array_equal(backend.outputs([ids])[0], states)
 
 
 @pytest.mark.parametrize("batch_tokens", [7, 24, 1000])
@@ -158,7 +158,7 @@ def test_more_texts_than_llama_cpp_takes_in_a_batch(
 ) -> None:
     backend = open_file(make_gguf(make_checkpoint()), batch_tokens=10_000)
     texts = [TEXTS[index % 2] for index in range(600)]  # LLAMA_MAX_SEQ is 256
-    states = backend.token_states(texts)
+    states = backend.outputs(texts)
     backend.close()
     assert [len(s) for s in states] == [len(ids) for ids in texts]
     np.testing.assert_allclose(states[598], states[0], atol=5e-3)
@@ -166,14 +166,14 @@ def test_more_texts_than_llama_cpp_takes_in_a_batch(
 
 
 def test_results_stay_when_the_next_batch_runs(backend: LlamaBackend) -> None:
-    (first,) = backend.token_states([TEXTS[0]])
+    (first,) = backend.outputs([TEXTS[0]])
     before = first.copy()
-    backend.token_states([TEXTS[2]])
+    backend.outputs([TEXTS[2]])
     np.testing.assert_array_equal(first, before)
 
 
 def test_no_texts(backend: LlamaBackend) -> None:
-    assert backend.token_states([]) == []
+    assert backend.outputs([]) == []
 
 
 @pytest.mark.parametrize(
@@ -189,15 +189,15 @@ def test_unusable_ids(
     backend: LlamaBackend, ids: list[int], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        backend.token_states([TEXTS[0], ids])
-    assert len(backend.token_states([TEXTS[0]])) == 1, "the backend must stay usable"
+        backend.outputs([TEXTS[0], ids])
+    assert len(backend.outputs([TEXTS[0]])) == 1, "the backend must stay usable"
 
 
 def test_after_close(backend: LlamaBackend) -> None:
     backend.close()
     backend.close()
     with pytest.raises(ClosedError):
-        backend.token_states([TEXTS[0]])
+        backend.outputs([TEXTS[0]])
 
 
 @pytest.mark.parametrize(
@@ -239,13 +239,13 @@ def test_it_is_quiet(
 
 
 def test_many_threads_at_once(backend: LlamaBackend) -> None:
-    expected = backend.token_states(TEXTS)
+    expected = backend.outputs(TEXTS)
     failures: list[str] = []
 
     def work(shift: int) -> None:
         for step in range(20):
             index = (shift + step) % len(TEXTS)
-            (states,) = backend.token_states([TEXTS[index]])
+            (states,) = backend.outputs([TEXTS[index]])
             if not np.array_equal(states, expected[index]):
                 failures.append(f"thread {shift}, text {index}")
 
@@ -262,22 +262,22 @@ def test_a_forked_child_opens_its_own(make_checkpoint: MakeCheckpoint, make_gguf
     """With two threads, after the parent has used OpenMP: the case in which libgomp deadlocks."""
     path = make_gguf(make_checkpoint())
     parent = open_file(path)
-    (expected,) = parent.token_states([TEXTS[2]])
+    (expected,) = parent.outputs([TEXTS[2]])
     child = os.fork()
     if child == 0:
         status = 1
         try:
             signal.alarm(60)  # A deadlock would hold up the test run.
             try:
-                parent.token_states([TEXTS[2]])
+                parent.outputs([TEXTS[2]])
             except ClosedError:
                 parent.close()
-                (states,) = open_file(path).token_states([TEXTS[2]])
+                (states,) = open_file(path).outputs([TEXTS[2]])
                 status = 0 if np.array_equal(states, expected) else 2
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    np.testing.assert_array_equal(parent.token_states([TEXTS[2]])[0], expected)
+    np.testing.assert_array_equal(parent.outputs([TEXTS[2]])[0], expected)
     parent.close()
 
 
@@ -310,6 +310,6 @@ def test_llama_cpp_alone_gives_the_same_vector(
 def run_one(path: Path, ids: list[int]) -> list[TokenStates]:
     backend = open_file(path)
     try:
-        return backend.token_states([ids])
+        return backend.outputs([ids])
     finally:
         backend.close()

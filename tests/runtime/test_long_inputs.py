@@ -46,7 +46,7 @@ if path.suffix == ".onnx":
 else:
     from ondol.runtime.llama_backend import LlamaBackend
     backend = LlamaBackend(path, threads=1, max_tokens=8192, flash_attention=False)
-(states,) = backend.token_states([ids])
+(states,) = backend.outputs([ids])
 np.save(sys.argv[3], states[[0, -1]])
 """
 
@@ -93,7 +93,7 @@ def test_flash_attention_depends_on_the_text_alone(
     def run(*texts: list[int], flash_attention: bool) -> list[TokenStates]:
         backend = LlamaBackend(path, threads=1, max_tokens=24, flash_attention=flash_attention)
         try:
-            return [backend.token_states([text])[0] for text in texts]
+            return [backend.outputs([text])[0] for text in texts]
         finally:
             backend.close()
 

@@ -51,11 +51,11 @@ def test_float_states_are_those_of_onnxruntime(tiny_bundle: Path) -> None:
     backend = open_backend(tiny_bundle, "onnx-fp32")
     path = tiny_bundle / Variant.ONNX_FP32.path
     reference = OnnxBackend(path, threads=1, max_batch_tokens=512)
-    assert (backend.vocab_rows, backend.hidden_size) == (
+    assert (backend.vocab_rows, backend.columns) == (
         reference.vocab_rows,
-        reference.hidden_size,
+        reference.columns,
     )
-    found, expected = backend.token_states(IDS), reference.token_states(IDS)
+    found, expected = backend.outputs(IDS), reference.outputs(IDS)
     assert [states.shape for states in found] == [(5, 32)] * 3
     assert all(states.dtype == np.float32 for states in found)
     assert np.abs(np.stack(found) - np.stack(expected)).max() <= 1e-5
@@ -187,7 +187,7 @@ def test_closed_means_closed(tiny_bundle: Path) -> None:
     with Embedder(tiny_bundle, variant="onnx-int8", engine="openvino") as embedder:
         assert embedder.encode(["한국 a"]).shape == (1, 32)
     with pytest.raises(ClosedError):
-        embedder._runner.backend.token_states(IDS)
+        embedder._runner.backend.outputs(IDS)
 
 
 def test_the_second_long_call_alone_gets_all_threads(
@@ -195,11 +195,11 @@ def test_the_second_long_call_alone_gets_all_threads(
 ) -> None:
     monkeypatch.setattr(lone_calls, "WORTH_ALL_THREADS", 5)
     backend = open_backend(tiny_bundle, "onnx-int8", threads=2)
-    first = backend.token_states(IDS[:1], alone=True)[0]
+    first = backend.outputs(IDS[:1], alone=True)[0]
     assert backend._wide is None, "the first is often the only one"
-    backend.token_states(IDS[:1])
-    backend.token_states([[0, 5, 6, 2]], alone=True)
+    backend.outputs(IDS[:1])
+    backend.outputs([[0, 5, 6, 2]], alone=True)
     assert backend._wide is None, "too short, or not alone"
-    second = backend.token_states(IDS[:1], alone=True)[0]
+    second = backend.outputs(IDS[:1], alone=True)[0]
     assert backend._wide is not None
     assert second.tobytes() == first.tobytes()

@@ -21,7 +21,7 @@ class CountingBackend:
     """Returns each text's ids as its states, and watches who calls it."""
 
     vocab_rows = 100
-    hidden_size = 1
+    columns = 1
     equal_lengths = True
 
     def __init__(self, *, parallel_runs: int = 2, max_batch_tokens: int = 8) -> None:
@@ -34,7 +34,7 @@ class CountingBackend:
         self.broken_id: int | None = None
         self._lock = threading.Lock()
 
-    def token_states(
+    def outputs(
         self, sequences: Sequence[Sequence[int]], *, alone: bool = False
     ) -> list[TokenStates]:
         with self._lock:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ondol.cli.options import add_source_options, new_parser, variant_list
 from ondol.cli.table import emit, format_table
 from ondol.cli.vocabulary import add_vocabulary_options, prune_options, prune_text, stage_printer
+from ondol.parity_table import COLUMNS, limit_cell, number_cells
 from ondol.variants import Variant
 
 if TYPE_CHECKING:
@@ -98,17 +99,13 @@ def _summary(report: "BuildReport") -> str:
             record.name.value,
             f"{record.bytes:,}",
             f"{report.source_bytes / (record.bytes + manifest.tokenizer.bytes):.1f}",
-            f"{record.parity.mean_cosine:.6f}",
-            f"{record.parity.min_cosine:.6f}",
-            str(record.parity.floor),
-            f"{record.parity.max_abs_difference:.1e}",
+            *number_cells(record.parity),
+            limit_cell(record.parity),
         )
         for record in manifest.variants
     ]
-    header = (
-        "variant", "bytes", "times smaller", "mean cosine", "min cosine", "floor",
-        "max difference",
-    )  # fmt: skip
+    columns = COLUMNS[manifest.task]
+    header = ("variant", "bytes", "times smaller", *columns.numbers, columns.limit)
     return (
         f"{format_table(header, rows)}\n"
         f"times smaller: weights and tokenizer of the checkpoint ({report.source_bytes:,} bytes) "

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ondol.cli.options import add_bundle_argument, bundle_of, new_parser
 from ondol.cli.table import emit, format_table
 from ondol.engine import Engine
+from ondol.parity_table import COLUMNS, inputs_cell, limit_cell, number_cells
+from ondol.task import Task
 
 if TYPE_CHECKING:
     from ondol.cli.options import Subparsers
@@ -78,13 +80,15 @@ def as_text(bundle: Path, manifest: "Manifest") -> str:
         "bundle": str(bundle),
         "source": f"{manifest.source.id}{revision}",
         "built by": f"ondol {manifest.ondol_version}",
+        "kind": _kind(manifest),
         "model": f"{arch.model_type}, {arch.layers} layers, {arch.hidden_size} dimensions, "
         f"{manifest.pooling.value} pooling{', normalised' if manifest.normalize else ''}",
         "max tokens": f"{arch.max_tokens:,}",
         "vocabulary": f"{vocabulary.rows:,} of {vocabulary.source_rows:,} rows; {vocabulary.rule}",
         "prompts": ", ".join(f"{name} {text!r}" for name, text in manifest.prompts.items())
         or "none",
-        "reference": f"{manifest.variants[0].parity.texts} texts, {manifest.reference.engine}",
+        "reference": f"{inputs_cell(manifest.variants[0].parity)} {COLUMNS[manifest.task].inputs}, "
+        f"{manifest.reference.engine}",
     }
     facts["engines"] = _engines()
     if products := _int8_products(manifest):
@@ -93,6 +97,14 @@ def as_text(bundle: Path, manifest: "Manifest") -> str:
     head = "".join(f"{name:<{width}}  {value}\n" for name, value in facts.items())
     schemes = "".join(f"\n{record.name}\n{_scheme(record.scheme)}" for record in manifest.variants)
     return f"{head}\n{_variants(manifest)}{schemes}"
+
+
+def _kind(manifest: "Manifest") -> str:
+    """Encoder or reranker, and what runs it."""
+    if manifest.task is Task.EMBED:
+        return "encoder, for ondol.Embedder and `ondol embed`"
+    score = manifest.activation.value if manifest.activation else ""
+    return f"reranker, for ondol.Reranker and `ondol rerank`; a score is the logit's {score}"
 
 
 def _engines() -> str:
@@ -119,18 +131,15 @@ def _int8_products(manifest: "Manifest") -> str | None:
 def _variants(manifest: "Manifest") -> str:
     from ondol.runtime.engines import installed
 
-    header = (
-        "variant", "bytes", "MB", "mean cosine", "min cosine", "floor", "max difference", "engine",
-    )  # fmt: skip
+    columns = COLUMNS[manifest.task]
+    header = ("variant", "bytes", "MB", *columns.numbers, columns.limit, "engine")
     rows = [
         (
             record.name.value,
             f"{record.bytes:,}",
             f"{record.bytes / 1e6:.1f}",
-            f"{record.parity.mean_cosine:.6f}",
-            f"{record.parity.min_cosine:.6f}",
-            str(record.parity.floor),
-            f"{record.parity.max_abs_difference:.1e}",
+            *number_cells(record.parity),
+            limit_cell(record.parity),
             "installed" if installed(record.name) else "not installed",
         )
         for record in manifest.variants

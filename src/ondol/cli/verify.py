@@ -1,4 +1,4 @@
-"""`ondol verify`: does every variant still give the vectors that PyTorch gave?"""
+"""`ondol verify`: does every variant still give what PyTorch gave?"""
 
 import argparse
 import sys
@@ -18,20 +18,23 @@ from ondol.cli.options import (
 from ondol.cli.table import emit, format_table
 from ondol.engine import Engine
 from ondol.errors import MissingDependencyError, OndolError
+from ondol.parity_table import COLUMNS, inputs_cell, limit_cell, number_cells
+from ondol.task import Task
 
 if TYPE_CHECKING:
     from ondol.cli.options import Subparsers
-    from ondol.manifest import VariantRecord
-    from ondol.runtime.parity import ParityMeasurement
+    from ondol.manifest import Parity, ScoreParity, VariantRecord
 
 _DESCRIPTION = """\
 Check a bundle: sizes and checksums of its files, agreement of its parts, and for every variant
-the vectors of all reference texts against the PyTorch vectors stored with them.
+the vectors of all reference texts against the PyTorch vectors stored with them; of a reranker the
+logits of all reference pairs. The difference of a logit is stated in spreads: standard deviations
+of PyTorch's logits over the pairs.
 
-A variant fails if it does not load or if its smallest cosine is below its floor; then the exit
-code is 3. A variant whose engine is not installed is skipped: it counts as no failure, unless
-nothing at all could be verified or --require-all is given. With --engine the variants that it runs
-are verified in it.
+A variant fails if it does not load, or if its smallest cosine is below its floor or its largest
+error above its ceiling; then the exit code is 3. A variant whose engine is not installed is
+skipped: it counts as no failure, unless nothing at all could be verified or --require-all is given.
+With --engine the variants that it runs are verified in it.
 """
 
 _EXAMPLES = """\
@@ -78,7 +81,7 @@ class Outcome:
     """
 
     record: "VariantRecord"
-    measured: "ParityMeasurement | None"
+    measured: "Parity | ScoreParity | None"
     problem: str | None
     skipped: bool
 
@@ -102,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         engine = args.engine or Engine.of(record.name)
         print(f"verifying {record.name} in {engine} …", file=sys.stderr)
         outcomes.append(verify_variant(bundle, record, engine, threads=args.threads))
-    emit(_table(outcomes))
+    emit(_table(outcomes, manifest.task))
     for outcome in outcomes:
         if outcome.problem is not None:
             emit(f"{outcome.record.name}: {outcome.problem}\n")
@@ -113,26 +116,20 @@ def verify_variant(
     bundle: Path, record: "VariantRecord", engine: Engine, *, threads: int | None
 ) -> Outcome:
     """Open one variant with every check, and embed all reference texts."""
-    from ondol.runtime.embedder import Embedder
-    from ondol.runtime.parity import measure_parity
+    from ondol.manifest import Manifest
+    from ondol.runtime.kinds import class_of
+    from ondol.runtime.parity import measure
 
     try:
-        with Embedder(
+        with class_of(Manifest.read(bundle))(
             bundle, variant=record.name.value, engine=engine.value, threads=threads
         ) as model:
-            measured = measure_parity(model)
+            measured = measure(model)
     except MissingDependencyError as error:
         return Outcome(record, None, str(error), skipped=True)
     except OndolError as error:
         return Outcome(record, None, str(error), skipped=False)
-    problem = None
-    if not measured.min_cosine >= record.parity.floor:
-        problem = (
-            f"cosine {measured.min_cosine:.6f} to the stored vector of reference text "
-            f"{measured.worst_text} ({measured.worst_text_content[:60]!r}); its floor is "
-            f"{record.parity.floor}"
-        )
-    return Outcome(record, measured, problem, skipped=False)
+    return Outcome(record, measured.recorded(record), measured.problem(record), skipped=False)
 
 
 def exit_code(outcomes: list[Outcome], *, require_all: bool) -> int:
@@ -146,24 +143,25 @@ def exit_code(outcomes: list[Outcome], *, require_all: bool) -> int:
     return 0
 
 
-def _table(outcomes: list[Outcome]) -> str:
-    header = (
-        "variant", "result", "texts", "mean cosine", "min cosine", "floor", "max difference",
-        "at build",
-    )  # fmt: skip
+def _table(outcomes: list[Outcome], task: Task) -> str:
+    columns = COLUMNS[task]
+    header = ("variant", "result", columns.inputs, *columns.numbers, columns.limit, "at build")
     rows = []
     for outcome in outcomes:
-        found, stored = outcome.measured, outcome.record.parity
-        numbers = (
-            ("-", "-", "-", str(stored.floor), "-")
-            if found is None
-            else (
-                str(found.texts),
-                f"{found.mean_cosine:.6f}",
-                f"{found.min_cosine:.6f}",
-                str(stored.floor),
-                f"{found.max_abs_difference:.1e}",
+        stored = outcome.record.parity
+        inputs, numbers = "-", ("-",) * len(columns.numbers)
+        if outcome.measured is not None:
+            inputs, numbers = inputs_cell(outcome.measured), number_cells(outcome.measured)
+        # The last of the numbers but the difference is the one that the limit holds.
+        at_build = number_cells(stored)[-2]
+        rows.append(
+            (
+                outcome.record.name.value,
+                outcome.word,
+                inputs,
+                *numbers,
+                limit_cell(stored),
+                at_build,
             )
         )
-        rows.append((outcome.record.name.value, outcome.word, *numbers, f"{stored.min_cosine:.6f}"))
     return format_table(header, rows)
