@@ -15,6 +15,7 @@ from ondol.runtime.backend import Output
 from ondol.runtime.checks import read_reference_pairs
 from ondol.runtime.opened import OpenedBundle, locate
 from ondol.runtime.progress import progress_bar
+from ondol.runtime.ranking import Pair, check_ranking, is_one_pair, ranked
 from ondol.runtime.reports import report_truncation
 from ondol.runtime.schedule import WINDOW_CHARACTERS, WINDOW_TEXTS, windows
 from ondol.runtime.tokenize import NormalForm, Tokenized
@@ -23,7 +24,6 @@ from ondol.task import Task
 Scores = NDArray[np.float32]
 #: Logits to scores, both (n,) float32.
 ActivationFunction = Callable[[Scores], Scores]
-Pair = Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Reranker(OpenedBundle):
         ClosedError after close(). A pair longer than `max_tokens` is cut, and a warning says so
         once; `score` returns which ones.
         """
-        single = len(pairs) == 2 and all(isinstance(text, str) for text in pairs)
+        single = is_one_pair(pairs)
         result = self.score(
             [pairs] if single else pairs,  # type: ignore[list-item]
             batch_size=batch_size,
@@ -131,26 +131,14 @@ class Reranker(OpenedBundle):
         corpus_id, its index in `documents`; score, a float; and text if asked for. Raises what
         `predict` raises.
         """
-        if isinstance(documents, str) or not isinstance(documents, Sequence):
-            raise InputError(
-                f"documents is a {type(documents).__name__}; expected a sequence of str"
-            )
-        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-            raise InputError(f"top_k is {top_k!r}; expected a whole number from 1, or None")
+        check_ranking(documents, top_k)
         scores = self.score(
             [(query, document) for document in documents],
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
             activation_fn=activation_fn,
         ).scores
-        order = np.argsort(-scores, kind="stable")[:top_k].tolist()
-        results: list[dict[str, Any]] = [
-            {"corpus_id": index, "score": float(scores[index])} for index in order
-        ]
-        if return_documents:
-            for result in results:
-                result["text"] = documents[result["corpus_id"]]
-        return results
+        return ranked(scores, documents, top_k, return_documents=return_documents)
 
     def score(
         self,

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from tokenizers import Encoding, Tokenizer
 
 from ondol.errors import BundleError, InputError
+from ondol.runtime.ranking import checked_pair
 
 #: The normal forms that `normalize=` accepts (Unicode Standard Annex 15).
 NormalForm = Literal["NFC", "NFKC"]
@@ -80,15 +81,9 @@ class TextTokenizer:
         """
         prepared = []
         for number, pair in enumerate(pairs, first_index):
-            if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-                raise InputError(
-                    f"pair {number} is {pair!r:.60}; expected a query and a document, two strings"
-                )
+            query, document = checked_pair(pair, number)
             prepared.append(
-                (
-                    self._prepare(pair[0], number, "query"),
-                    self._prepare(pair[1], number, "document"),
-                )
+                (self._prepare(query, number, "query"), self._prepare(document, number, "document"))
             )
         return _tokenized(self._tokenizer.encode_batch_fast(prepared))
 

@@ -123,6 +123,96 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "bundle"
 
 
+@pytest.fixture
+def make_reranker(tmp_path: Path) -> MakeCheckpoint:
+    """Write a random two-layer reranker as bge-reranker-v2-m3's files are; returns its directory.
+
+    Keyword arguments: name (of the directory), labels, max_tokens.
+    """
+
+    def make(*, name: str = "reranker", **options: Any) -> Path:
+        return _write_reranker(tmp_path / name, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a tiny reranker in `checkpoint` and its bundle in `bundle`. Do not change
+    it: copy it first.
+
+    Random weights have no structure that quantizing could keep: its quantized variants have wider
+    ceilings than those of a trained reranker.
+    """
+    from ondol.convert import build as stage
+    from ondol.convert.build import BuildOptions, build
+    from ondol.convert.floors import MAX_SCORE_ERROR
+    from ondol.variants import Variant
+
+    root = tmp_path_factory.mktemp("tiny-reranker")
+    checkpoint = _write_reranker(root / "checkpoint")
+    variants = (
+        Variant.ONNX_FP32,
+        Variant.ONNX_INT8,
+        Variant.ONNX_INT4,
+        Variant.GGUF_F32,
+        Variant.GGUF_Q8_0,
+    )
+    wide = {variant: 3.0 for variant in variants if variant.precision not in ("fp32", "f32")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "MAX_SCORE_ERROR", {**MAX_SCORE_ERROR, **wide})
+        build(BuildOptions(str(checkpoint), root / "bundle", prune=None, variants=variants))
+    return root
+
+
+def _write_reranker(directory: Path, *, labels: int = 1, max_tokens: int = 24) -> Path:
+    import torch
+    import transformers
+
+    tokenizer = _tiny_tokenizer()
+    config = transformers.XLMRobertaConfig(
+        vocab_size=len(tokenizer["model"]["vocab"]),
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        max_position_embeddings=max_tokens + 2,
+        type_vocab_size=1,
+        initializer_range=0.3,
+        num_labels=labels,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        layer_norm_eps=1e-5,
+    )
+    torch.manual_seed(7)
+    model = transformers.XLMRobertaForSequenceClassification(config)
+    model.save_pretrained(directory)
+    (directory / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    (directory / "tokenizer_config.json").write_text(
+        json.dumps(_tokenizer_config(tokenizer, max_tokens)), encoding="utf-8"
+    )
+    return directory
+
+
+def _tokenizer_config(tokenizer: dict[str, Any], max_tokens: int) -> dict[str, Any]:
+    return {
+        "tokenizer_class": "XLMRobertaTokenizer",
+        "model_max_length": max_tokens,
+        "bos_token": "<s>",
+        "cls_token": "<s>",
+        "eos_token": "</s>",
+        "sep_token": "</s>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        "mask_token": "<mask>",
+        "added_tokens_decoder": {
+            str(added["id"]): {k: v for k, v in added.items() if k != "id"}
+            for added in tokenizer["added_tokens"]
+        },
+    }
+
+
 def _write_checkpoint(
     directory: Path,
     *,
@@ -204,24 +294,7 @@ def _write_checkpoint(
         "config_sentence_transformers.json",
         {"prompts": {"query": "a ", "passage": "b "}, "default_prompt_name": None},
     )
-    write(
-        "tokenizer_config.json",
-        {
-            "tokenizer_class": "XLMRobertaTokenizer",
-            "model_max_length": max_tokens,
-            "bos_token": "<s>",
-            "cls_token": "<s>",
-            "eos_token": "</s>",
-            "sep_token": "</s>",
-            "unk_token": "<unk>",
-            "pad_token": "<pad>",
-            "mask_token": "<mask>",
-            "added_tokens_decoder": {
-                str(added["id"]): {k: v for k, v in added.items() if k != "id"}
-                for added in tokenizer["added_tokens"]
-            },
-        },
-    )
+    write("tokenizer_config.json", _tokenizer_config(tokenizer, max_tokens))
     return directory
 
 

@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from ondol import ClosedError, Embedder, InputError
-from ondol.testing import FakeEmbedder
+from ondol import ClosedError, Embedder, InputError, Reranker
+from ondol.testing import FakeEmbedder, FakeReranker
 
 
 def test_vectors_depend_on_the_text_alone_and_have_norm_1() -> None:
@@ -71,4 +71,27 @@ def test_the_constructor_takes_truncate_dim_as_the_real_one() -> None:
 )
 def test_signatures_are_the_real_ones(name: str) -> None:
     fake, real = (inspect.signature(getattr(kind, name)) for kind in (FakeEmbedder, Embedder))
+    assert list(fake.parameters) == list(real.parameters)
+
+
+def test_a_fake_reranker_counts_words_in_common() -> None:
+    with FakeReranker(max_tokens=9) as model:
+        assert model.predict(("한국 여행", "여행 한국 a")) == 1
+        assert model.predict([("a b", "b"), ("a", "")]).tolist() == [0.5, 0.0]
+        assert model.rank("a b", ["c", "a b", "b"], 2, return_documents=True) == [
+            {"corpus_id": 1, "score": 1.0, "text": "a b"},
+            {"corpus_id": 2, "score": 0.5, "text": "b"},
+        ]
+        result = model.score([("a", "x y z w a"), ("a", "b")])
+        assert (result.truncated, result.token_counts.tolist()) == ((0,), [9, 6])
+        assert result.scores.tolist() == [0, 0], "what was cut must not count"
+        with pytest.raises(InputError, match="pair 0"):
+            model.score(["ab"])
+    with pytest.raises(ClosedError):
+        model.predict(("a", "b"))
+
+
+@pytest.mark.parametrize("name", ["predict", "rank", "score", "close"])
+def test_signatures_of_the_reranker_are_the_real_ones(name: str) -> None:
+    fake, real = (inspect.signature(getattr(kind, name)) for kind in (FakeReranker, Reranker))
     assert list(fake.parameters) == list(real.parameters)

@@ -1,8 +1,8 @@
-"""For the tests of programs that use ondol: an Embedder without a model.
+"""For the tests of programs that use ondol: an Embedder and a Reranker without a model.
 
-from ondol.testing import FakeEmbedder
+from ondol.testing import FakeEmbedder, FakeReranker
 
-search = MySearch(embedder=FakeEmbedder())
+search = MySearch(embedder=FakeEmbedder(), reranker=FakeReranker())
 """
 
 import hashlib
@@ -17,6 +17,8 @@ from ondol.errors import ClosedError, InputError
 from ondol.precision import Precision
 from ondol.runtime.embedder import EmbedResult, checked_dimension
 from ondol.runtime.quantize import OutputRanges, dequantize, quantize, shorten
+from ondol.runtime.ranking import Pair, check_ranking, checked_pair, is_one_pair, ranked
+from ondol.runtime.reranker import ActivationFunction, ScoreResult
 from ondol.runtime.similarity import cosine_similarity
 
 #: Texts by whose vectors the ranges of int8 vectors are chosen.
@@ -188,3 +190,93 @@ class FakeEmbedder:
         )
         values = np.frombuffer(digest, dtype="<i4").astype(np.float64)
         return (values / np.linalg.norm(values)).astype(np.float32)
+
+
+class FakeReranker:
+    """Stands in for `ondol.Reranker`: same methods, same shapes, same errors for bad input.
+
+    The score of a pair is the share of the query's different words that the document has, so that
+    a test can tell the order; an activation_fn gets it in place of a logit. A pair's tokens are its
+    words and four.
+
+    Args:
+        max_tokens: a pair with more tokens is reported as truncated; what is beyond does not count.
+    """
+
+    def __init__(self, *, max_tokens: int = 512) -> None:
+        self.max_tokens = max_tokens
+        self.variant = "fake"
+        self._closed = False
+
+    def predict(
+        self,
+        pairs: Pair | Sequence[Pair],
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = False,
+        activation_fn: ActivationFunction | None = None,
+    ) -> Any:
+        """Returns a float32 number for one pair, (n,) float32 for a sequence."""
+        single = is_one_pair(pairs)
+        scores = self.score(
+            [pairs] if single else pairs,  # type: ignore[list-item]
+            activation_fn=activation_fn,
+        ).scores
+        return scores[0] if single else scores
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        top_k: int | None = None,
+        return_documents: bool = False,
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = False,
+        activation_fn: ActivationFunction | None = None,
+    ) -> list[dict[str, Any]]:
+        """A dict for each document, best first: corpus_id, score, and text if asked for."""
+        check_ranking(documents, top_k)
+        pairs = [(query, document) for document in documents]
+        scores = self.score(pairs, activation_fn=activation_fn).scores
+        return ranked(scores, documents, top_k, return_documents=return_documents)
+
+    def score(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = False,
+        activation_fn: ActivationFunction | None = None,
+    ) -> ScoreResult:
+        """`predict` for a sequence, with the number of tokens of each pair and which were cut."""
+        if self._closed:
+            raise ClosedError("the FakeReranker was closed; make a new one")
+        scores = np.empty(len(pairs), dtype=np.float32)
+        counts = np.empty(len(pairs), dtype=np.int64)
+        truncated = []
+        for index, pair in enumerate(pairs):
+            query, document = (text.split() for text in checked_pair(pair, index))
+            room = max(0, self.max_tokens - len(query) - 4)
+            if len(document) > room:
+                truncated.append(index)
+                document = document[:room]
+            counts[index] = len(query) + len(document) + 4
+            scores[index] = len(set(query) & set(document)) / max(1, len(set(query)))
+        activated = scores if activation_fn is None else activation_fn(scores)
+        return ScoreResult(activated, counts, tuple(truncated))
+
+    def close(self) -> None:
+        """Later calls raise ClosedError, as with the real one."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -144,12 +144,12 @@ def test_a_variant_without_its_engine_is_skipped_with_the_command(
     tiny_bundle: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ondol.errors import MissingDependencyError
-    from ondol.runtime import embedder
+    from ondol.runtime import opened
 
     def open_backend(*args: Any, **options: Any) -> None:
         raise MissingDependencyError("running GGUF variants", "llama-cpp-python", "gguf")
 
-    monkeypatch.setattr(embedder, "open_backend", open_backend)
+    monkeypatch.setattr(opened, "open_backend", open_backend)
     assert main(["bench", str(tiny_bundle)]) == FAILED  # nothing at all was measured
     out = capsys.readouterr().out
     assert "onnx-fp32  onnxruntime  skipped" in out
@@ -244,3 +244,8 @@ def test_help_and_measuring_load_nothing_heavy() -> None:
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True)
         assert done.returncode == 0, done.stderr
+
+
+def test_a_reranker_is_refused_at_once(tiny_reranker: Path, capsys: Any) -> None:
+    assert main(["bench", str(tiny_reranker / "bundle")]) == 1
+    assert "is a reranker bundle" in capsys.readouterr().err

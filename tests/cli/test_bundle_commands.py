@@ -159,12 +159,12 @@ def test_verify_skips_a_variant_without_its_engine(
     copy: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ondol.errors import MissingDependencyError
-    from ondol.runtime import embedder
+    from ondol.runtime import opened
 
     def open_backend(*arguments: Any, threads: int) -> None:
         raise MissingDependencyError("running GGUF variants", "llama-cpp-python", "gguf")
 
-    monkeypatch.setattr(embedder, "open_backend", open_backend)
+    monkeypatch.setattr(opened, "open_backend", open_backend)
     assert main(["verify", str(copy)]) == FAILED  # nothing at all was verified
     out = capsys.readouterr().out
     assert "onnx-fp32  skipped" in out
@@ -234,3 +234,19 @@ def test_info_of_gguf_alone_needs_no_onnxruntime(copy: Path, capsys: Any) -> Non
     done = subprocess.run([sys.executable, "-c", program, str(copy)], capture_output=True)
     assert done.returncode == 0, done.stderr
     assert b"int8 products" not in done.stdout
+
+
+def test_info_and_verify_tell_a_reranker_apart(
+    tiny_reranker: Path, tiny_bundle: Path, capsys: Any
+) -> None:
+    bundle = str(tiny_reranker / "bundle")
+    assert main(["info", bundle]) == 0
+    text = capsys.readouterr().out
+    assert "reranker, for ondol.Reranker and `ondol rerank`; a score is the logit's sigmoid" in text
+    assert "correlation" in text
+    assert main(["info", str(tiny_bundle)]) == 0
+    assert "encoder, for ondol.Embedder" in capsys.readouterr().out
+    assert main(["verify", bundle, "--variant", "onnx-fp32"]) == 0
+    header, row = capsys.readouterr().out.splitlines()[:2]
+    assert header.split()[:3] == ["variant", "result", "pairs"]
+    assert row.split()[:2] == ["onnx-fp32", "ok"]

@@ -20,6 +20,7 @@ from ondol.cli.options import (
 from ondol.cli.table import emit, format_table
 from ondol.cli.vocabulary import stage_printer
 from ondol.errors import InputError
+from ondol.task import Task
 
 if TYPE_CHECKING:
     from ondol.benchmarks.results import BenchReport
@@ -90,9 +91,11 @@ def run(args: argparse.Namespace) -> int:
     from ondol.manifest import Manifest
     from ondol.runtime.cores import physical_cores
     from ondol.runtime.engines import wanted_records
+    from ondol.runtime.opened import check_task
 
     bundle = bundle_of(args)
     manifest = Manifest.read(bundle)
+    check_task(bundle, manifest, Task.EMBED)
     records = wanted_records(manifest, args.variant or [], args.engine)
     measurement = Measurement(
         bundle,
