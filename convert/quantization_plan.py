@@ -7,6 +7,7 @@ so that the error of the product is small (`ondol.convert.rounding`). Where that
 a checkpoint, the products that cost most stay in float32 until it is.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -61,7 +62,8 @@ class ProductChoice:
         smoothing: strength, or None.
         outliers: input channels that are multiplied in float32.
         input_low, input_high: the range of the input that uint8 spans, after smoothing.
-        cost: 1 - mean cosine on the judged text with this product alone quantized.
+        cost: 1 - mean cosine on the judged text with this product alone quantized; None where the
+            target was met with all of them, so that nobody asked.
     """
 
     layer: int
@@ -71,7 +73,7 @@ class ProductChoice:
     outliers: int
     input_low: float
     input_high: float
-    cost: float
+    cost: float | None
 
 
 @dataclass(frozen=True)
@@ -179,36 +181,55 @@ class Quantizer:
 
         `finer` has the int8 products that take their place; where it has none, float32 does.
         """
-        costs = {
+        positions = Int8Rows.of(self._weights.positions)
+
+        def exchanged(keys: Sequence[ProductKey]) -> EncoderPlan:
+            used = {key: product for key, product in products.items() if key not in keys}
+            return EncoderPlan(
+                words, positions, used | {key: finer[key] for key in keys if key in finer}
+            )
+
+        def judge(keys: Sequence[ProductKey]) -> tuple[float, float]:
+            cosines = self._cosines(exchanged(keys))
+            return float(cosines.mean()), float(cosines.min())
+
+        def enough(found: tuple[float, float]) -> bool:
+            return found[0] >= target[0] and found[1] >= target[1]
+
+        costs: dict[ProductKey, float] = {}
+        ranked: list[ProductKey] = []
+        judged = judge(ranked)
+        if not enough(judged):
+            costs = self._costs(products, precision)
+            order = sorted(products, key=lambda key: (-costs[key], key[0], key[1].value))
+            # More exchanges give closer vectors, so that the fewest that suffice can be searched
+            # for: a run over the judged text takes minutes for the largest models.
+            fewest = bisect_left(
+                range(1, len(order)), True, key=lambda count: enough(judge(order[:count]))
+            )
+            ranked = order[: fewest + 1]
+            judged = judge(ranked)
+        kept_as = dict.fromkeys(products, precision)
+        kept_as |= {key: "int8" if key in finer else "float32" for key in ranked}
+        choices = tuple(
+            self._choice(key, product, kept_as[key], costs.get(key))
+            for key, product in products.items()
+        )
+        return QuantizedEncoder(self._weights, exchanged(ranked), choices, *judged)
+
+    def _costs(
+        self, products: Mapping[ProductKey, QuantizedProduct], precision: str
+    ) -> dict[ProductKey, float]:
+        """What each product costs alone: 1 - mean cosine."""
+        return {
             key: 1 - float(self._cosines(self._plan({key: product})).mean())
             for key, product in tqdm(
                 products.items(), desc=f"judging {precision} products", disable=None
             )
         }
-        positions = Int8Rows.of(self._weights.positions)
-        used = dict(products)
-        kept_as = dict.fromkeys(products, precision)
-        ranked = sorted(products, key=lambda key: (-costs[key], key[0], key[1].value))
-        while True:
-            plan = EncoderPlan(words, positions, used)
-            cosines = self._cosines(plan)
-            mean, smallest = float(cosines.mean()), float(cosines.min())
-            if not ranked or (mean >= target[0] and smallest >= target[1]):
-                break
-            costliest = ranked.pop(0)
-            if costliest in finer:
-                used[costliest], kept_as[costliest] = finer[costliest], "int8"
-            else:
-                del used[costliest]
-                kept_as[costliest] = "float32"
-        choices = tuple(
-            self._choice(key, product, kept_as[key], costs[key])
-            for key, product in products.items()
-        )
-        return QuantizedEncoder(self._weights, plan, choices, mean, smallest)
 
     def _choice(
-        self, key: ProductKey, product: QuantizedProduct, kept_as: str, cost: float
+        self, key: ProductKey, product: QuantizedProduct, kept_as: str, cost: float | None
     ) -> ProductChoice:
         zero, scale = int(product.zero_point), float(product.scale)
         return ProductChoice(
@@ -219,7 +240,7 @@ class Quantizer:
             outliers=product.outliers,
             input_low=round(-zero * scale, 4),
             input_high=round((255 - zero) * scale, 4),
-            cost=round(cost, 7),
+            cost=None if cost is None else round(cost, 7),
         )
 
     def _product(self, key: ProductKey, precision: str) -> QuantizedProduct:

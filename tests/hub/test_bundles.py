@@ -115,6 +115,21 @@ def test_the_command_line_takes_a_hub_id_as_a_model(
     assert done.stdout.startswith('{"text": "한국"'), done.stderr
 
 
+def test_a_reranker_comes_from_the_hub_as_well(hub: Any, tiny_reranker: Path, out: Path) -> None:
+    bundle = tiny_reranker / "bundle"
+    files = {p.relative_to(bundle).as_posix(): p for p in bundle.rglob("*") if p.is_file()}
+    hub.hold("org/reranker", {name: path.read_bytes() for name, path in files.items()})
+    rank = ["rerank", "--model", "org/reranker", "--variant", "onnx-fp32", "한국", "ab", "한국"]
+    done = hub.ondol(*rank)
+    assert len(done.stdout.splitlines()) == 2, done.stderr
+    assert hub.names_sent() == sorted(["onnx/model-fp32.onnx", *BASICS[1:]])
+    refused = hub.ondol("embed", "한국", "--model", "org/reranker")
+    assert "is a reranker bundle" in refused.stderr
+    done = hub.ondol("pull", "org/reranker", "--variant", "onnx-fp32", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert hub.ondol(*rank).stdout == hub.ondol(*rank[:2], str(out), *rank[3:]).stdout
+
+
 def test_a_directory_of_that_name_wins(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
