@@ -100,10 +100,11 @@ class OpenedBundle:
         }
 
     def _reference_tokenizer(self) -> TextTokenizer:
-        """The reference is stated for texts as they are."""
-        if self._normal_form is None:
+        """The reference is stated for texts as they are, and for the model's own maximum."""
+        whole = self.manifest.architecture.max_tokens
+        if self._normal_form is None and self.max_tokens == whole:
             return self._tokenizer
-        return TextTokenizer(self.path / self.manifest.tokenizer.path, max_tokens=self.max_tokens)
+        return TextTokenizer(self.path / self.manifest.tokenizer.path, max_tokens=whole)
 
     @property
     def variant(self) -> str:

@@ -21,6 +21,9 @@ from ondol.runtime.schedule import WINDOW_CHARACTERS, WINDOW_TEXTS, windows
 from ondol.runtime.tokenize import NormalForm, Tokenized
 from ondol.task import Task
 
+#: `<s></s></s></s>`, what joins two texts, and a token of each.
+_SMALLEST_MAX_LENGTH = 6
+
 Scores = NDArray[np.float32]
 #: Logits to scores, both (n,) float32.
 ActivationFunction = Callable[[Scores], Scores]
@@ -55,6 +58,8 @@ class Reranker(OpenedBundle):
         threads: the cores that all calls together keep busy; None takes every physical one.
         check: "full", "quick" or "off"; see `ondol.runtime.checks.Check`.
         normalize: Unicode normal form ("NFC" or "NFKC") applied to every text first.
+        max_length: tokens to which pairs are cut, if the model takes more; None takes as many as it
+            does. Time grows faster than length: bge-reranker-v2-m3 takes 8,192.
 
     Raises:
         BundleError: the bundle is missing, damaged, mixed, an encoder's, or fails its self-test.
@@ -62,6 +67,7 @@ class Reranker(OpenedBundle):
     """
 
     task = Task.RERANK
+    _max_length: int | None = None
 
     def __init__(
         self,
@@ -72,9 +78,24 @@ class Reranker(OpenedBundle):
         threads: int | None = None,
         check: str = "full",
         normalize: NormalForm | None = None,
+        max_length: int | None = None,
     ) -> None:
+        if max_length is not None and (
+            not isinstance(max_length, int) or max_length < _SMALLEST_MAX_LENGTH
+        ):
+            raise InputError(
+                f"max_length is {max_length!r}; expected a whole number from "
+                f"{_SMALLEST_MAX_LENGTH}, or None"
+            )
+        self._max_length = max_length
         path = locate(bundle, variant, engine)
         self._load(path, variant, engine, threads, check, normalize)
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of the longest pair, special tokens included."""
+        whole = self.manifest.architecture.max_tokens
+        return whole if self._max_length is None else min(self._max_length, whole)
 
     def predict(
         self,
@@ -218,6 +239,9 @@ class Reranker(OpenedBundle):
         small = np.exp(-np.abs(logits))
         scores: Scores = np.where(logits < 0, small, np.float32(1)) / (1 + small)
         return scores
+
+    def _reopening(self) -> dict[str, Any]:
+        return {**super()._reopening(), "max_length": self._max_length}
 
     def _self_test(self, count: int) -> None:
         pairs, expected = read_reference_pairs(self.path, self.manifest)

@@ -34,18 +34,29 @@ def test_lines_for_people_are_sorted_and_shortened(opened: Any, capsys: Any) -> 
         ["0.0000", "0"],
     ]
     assert lines[0].endswith("a b " + "c" * 75 + "…")
-    assert opened == [{"bundle": "dir", "variant": None, "engine": None, "threads": None}]
+    unset = dict.fromkeys(("variant", "engine", "threads", "max_length"))
+    assert opened == [{"bundle": "dir", **unset}]
 
 
 def test_json_has_whole_texts_and_top_k_cuts(opened: Any, capsys: Any, tmp_path: Path) -> None:
     (tmp_path / "documents.jsonl").write_text('{"body": "x"}\n{"body": "한국"}\n{"body": "y"}\n')
-    command = ["rerank", "--model", "dir", "--variant", "onnx-int8", "--threads", "2", "한국"]
-    command += ["--input", str(tmp_path / "documents.jsonl"), "--column", "body"]
+    command = [
+        "rerank",
+        "--model",
+        "dir",
+        "--variant",
+        "onnx-int8",
+        "--threads",
+        "2",
+        "--max-length",
+        "64",
+    ]
+    command += ["한국", "--input", str(tmp_path / "documents.jsonl"), "--column", "body"]
     assert main([*command, "--top-k", "1", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows == [{"corpus_id": 1, "score": 1.0, "text": "한국"}]
     assert opened[0]["variant"] == "onnx-int8"
-    assert opened[0]["threads"] == 2
+    assert (opened[0]["threads"], opened[0]["max_length"]) == (2, 64)
 
 
 def test_lines_of_standard_input(

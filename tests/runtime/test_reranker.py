@@ -133,6 +133,21 @@ def test_cut_pairs_are_reported(exact: Reranker) -> None:
     assert result.token_counts.tolist()[4:6] == [24, 24]
 
 
+@pytest.mark.filterwarnings("ignore::ondol.TruncationWarning")
+def test_max_length_is_that_of_a_cross_encoder(tiny_reranker: Path) -> None:
+    reference = CrossEncoder(str(tiny_reranker / "checkpoint"), device="cpu", max_length=10)
+    with Reranker(tiny_reranker / "bundle", variant="onnx-fp32", max_length=10) as reranker:
+        result = reranker.score(PAIRS)
+        assert pickle.loads(pickle.dumps(reranker)).max_tokens == reranker.max_tokens == 10
+    assert result.token_counts.max() == 10
+    assert result.truncated == (4, 5)
+    np.testing.assert_allclose(result.scores, reference.predict(PAIRS), atol=2e-5)
+    with Reranker(tiny_reranker / "bundle", variant="onnx-fp32", max_length=99) as reranker:
+        assert reranker.max_tokens == 24
+    with pytest.raises(InputError, match="max_length is 5"):
+        Reranker(tiny_reranker / "bundle", max_length=5)
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [

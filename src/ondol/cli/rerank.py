@@ -78,6 +78,12 @@ def add_parser(subparsers: "Subparsers") -> None:
     parser.add_argument(
         "--top-k", metavar="N", type=positive_int, help="print the best N only (default: all)"
     )
+    parser.add_argument(
+        "--max-length",
+        metavar="N",
+        type=positive_int,
+        help="cut pairs to N tokens, if the model takes more (default: as many as it takes)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON Lines with whole texts")
     parser.set_defaults(run=run)
 
@@ -94,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         variant=args.variant.value if args.variant else None,
         engine=args.engine.value if args.engine else None,
         threads=args.threads,
+        max_length=args.max_length,
     ) as model:
         results = model.rank(
             args.query,
