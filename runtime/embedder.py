@@ -187,6 +187,11 @@ class Embedder:
         return self.manifest.architecture.max_tokens
 
     @property
+    def normalize(self) -> NormalForm | None:
+        """Unicode normal form that is applied to every text first; None takes texts as they are."""
+        return self._normal_form
+
+    @property
     def prompts(self) -> Mapping[str, str]:
         """The bundle's prompts by name."""
         return self.manifest.prompts

@@ -26,7 +26,8 @@ from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData  # noqa: 
 from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
 from mteb.models import EncoderProtocol  # noqa: E402
 from mteb.types import PromptType  # noqa: E402
-from quality.mteb_encoder import BundleEncoder  # noqa: E402
+
+from ondol.integrations.mteb import OndolEncoder  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,7 +117,7 @@ def test_the_tasks_are_in_mtebs_registry_with_a_korean_part() -> None:
 
 
 def test_texts_get_the_prompt_of_their_role(embedder: Embedder) -> None:
-    encoder = BundleEncoder(embedder)
+    encoder = OndolEncoder(embedder=embedder)
     assert isinstance(encoder, EncoderProtocol)
     batches: Any = [{"text": ["섬", "감기"]}, {"text": ["shares"]}]
     about: Any = {"task_metadata": LocalRetrieval.metadata, "hf_split": "test", "hf_subset": "x"}
@@ -134,7 +135,7 @@ def test_texts_get_the_prompt_of_their_role(embedder: Embedder) -> None:
 def test_a_local_task_end_to_end_and_again_from_its_results(
     embedder: Embedder, tmp_path: Path
 ) -> None:
-    encoder = BundleEncoder(embedder)
+    encoder = OndolEncoder(embedder=embedder)
     outcome = run_tasks(encoder, [LocalRetrieval()], tmp_path)
     assert not outcome.failed
 
@@ -154,11 +155,11 @@ def test_a_local_task_end_to_end_and_again_from_its_results(
     assert stored["main_score"] == outcome.scores["LocalRetrieval"]
     assert encoder.mteb_model_meta.revision in written.parts
 
-    class NotAgain(BundleEncoder):
+    class NotAgain(OndolEncoder):
         def encode(self, *args: Any, **kwargs: Any) -> Any:
             raise AssertionError("a task whose results are there was run again")
 
-    assert run_tasks(NotAgain(embedder), [LocalRetrieval()], tmp_path) == outcome
+    assert run_tasks(NotAgain(embedder=embedder), [LocalRetrieval()], tmp_path) == outcome
 
 
 def test_a_task_that_fails_is_named_and_the_others_go_on(
@@ -170,7 +171,9 @@ def test_a_task_that_fails_is_named_and_the_others_go_on(
         def load_data(self, num_proc: int | None = None, **kwargs: Any) -> None:
             raise ConnectionError("no route to the data set")
 
-    outcome = run_tasks(BundleEncoder(embedder), [Unreachable(), LocalRetrieval()], tmp_path)
+    outcome = run_tasks(
+        OndolEncoder(embedder=embedder), [Unreachable(), LocalRetrieval()], tmp_path
+    )
     assert outcome.failed == {"Unreachable": "no route to the data set"}
     assert list(outcome.scores) == ["LocalRetrieval"]
 
