@@ -1,6 +1,8 @@
 """A frozen program has the bundle and every module; `examples/desktop/build.sh` freezes one."""
 
 import runpy
+import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,3 +37,20 @@ def test_the_hook_names_every_file_of_the_bundle_and_every_late_module() -> None
     assert placed == {Path("ondol", "default_bundle", file) for file in files}
     assert all(find_spec(name) for name in hook["hiddenimports"])
     assert "ondol.runtime.embedder" in hook["hiddenimports"]
+
+
+def test_the_program_that_is_frozen_ranks_a_file(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text(
+        "주가가 떨어졌다.\n\n제주도는 대한민국에서 가장 큰 섬이다.\n", encoding="utf-8"
+    )
+    command = [sys.executable, str(ROOT / "examples" / "desktop" / "ranking.py"), "가장 큰 섬"]
+    done = subprocess.run([*command, str(notes)], capture_output=True, encoding="utf-8", check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith("제주도는 대한민국에서 가장 큰 섬이다.")
+    assert lines[-1].startswith("2 lines in ")
+    missing = subprocess.run(
+        [*command, str(tmp_path / "none.txt")], capture_output=True, encoding="utf-8"
+    )
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("error: ")

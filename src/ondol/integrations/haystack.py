@@ -24,7 +24,23 @@ with library("Haystack", package="haystack-ai", extra="haystack"):
     from haystack import Document, component, default_from_dict, default_to_dict
 
 
-class _Embedding:
+class _Component:
+    """What the three have in common."""
+
+    _model: LazyModel[Any]
+
+    def warm_up(self) -> None:
+        """Open the bundle. Raises what `ondol.Embedder` and `ondol.Reranker` raise."""
+        self._model()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """What `to_dict` gave."""
+        made: Self = default_from_dict(cls, data)
+        return made
+
+
+class _Embedder(_Component):
     """What the two embedders have in common."""
 
     def __init__(
@@ -37,10 +53,6 @@ class _Embedding:
     ) -> None:
         self._model = LazyModel(open_embedder, bundle, variant, threads, embedder)
 
-    def warm_up(self) -> None:
-        """Open the bundle. Raises what `ondol.Embedder` raises."""
-        self._model()
-
     def to_dict(self) -> dict[str, Any]:
         """The constructor's arguments, for YAML. Raises InputError for a ready embedder that they
         do not describe.
@@ -48,15 +60,9 @@ class _Embedding:
         stored: dict[str, Any] = default_to_dict(self, **self._model.source.to_dict())
         return stored
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """What `to_dict` gave."""
-        made: Self = default_from_dict(cls, data)
-        return made
-
 
 @component
-class OndolTextEmbedder(_Embedding):
+class OndolTextEmbedder(_Embedder):
     """Embeds a query, with the bundle's query prompt.
 
     Args:
@@ -77,7 +83,7 @@ class OndolTextEmbedder(_Embedding):
 
 
 @component
-class OndolDocumentEmbedder(_Embedding):
+class OndolDocumentEmbedder(_Embedder):
     """Embeds the content of documents, with the bundle's document prompt.
 
     Args:
@@ -106,7 +112,7 @@ class OndolDocumentEmbedder(_Embedding):
 
 
 @component
-class OndolRanker:
+class OndolRanker(_Component):
     """Puts documents in the order of their relevance to the query, with it, 0 to 1, as the score.
 
     Args:
@@ -128,10 +134,6 @@ class OndolRanker:
         self.top_k = top_k
         self._model = LazyModel(open_reranker, bundle, variant, threads, reranker)
 
-    def warm_up(self) -> None:
-        """Open the bundle. Raises what `ondol.Reranker` raises."""
-        self._model()
-
     def to_dict(self) -> dict[str, Any]:
         """The constructor's arguments, for YAML. Raises InputError for a ready reranker that they
         do not describe.
@@ -139,12 +141,6 @@ class OndolRanker:
         source = self._model.source
         stored: dict[str, Any] = default_to_dict(self, top_k=self.top_k, **source.to_dict())
         return stored
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """What `to_dict` gave."""
-        made: Self = default_from_dict(cls, data)
-        return made
 
     @component.output_types(documents=list[Document])
     def run(

@@ -99,16 +99,16 @@ def open_reranker(source: BundleSource) -> TextRanker:
 
 
 #: Models that some adapter holds, by class and source.
-_held: WeakValueDictionary[tuple[type, BundleSource], Any] = WeakValueDictionary()
-_opening = threading.Lock()
+_HELD: WeakValueDictionary[tuple[type, BundleSource], Any] = WeakValueDictionary()
+_OPENING = threading.Lock()
 
 
 def _shared(kind: type, source: BundleSource) -> Any:
     # Under the lock: two threads that come at once must not load the same file twice.
-    with _opening:
+    with _OPENING:
         key = (kind, source)
-        model = _held.get(key)
+        model = _HELD.get(key)
         if model is None:
             model = kind(source.bundle, variant=source.variant, threads=source.threads)
-            _held[key] = model
+            _HELD[key] = model
         return model
