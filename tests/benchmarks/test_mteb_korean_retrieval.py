@@ -24,8 +24,6 @@ from korean_retrieval import Outcome, korean_tasks, report, run_tasks  # noqa: E
 from mteb.abstasks import AbsTaskRetrieval  # noqa: E402
 from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData  # noqa: E402
 from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
-from mteb.models import EncoderProtocol  # noqa: E402
-from mteb.types import PromptType  # noqa: E402
 
 from ondol.integrations.mteb import OndolEncoder  # noqa: E402
 
@@ -114,22 +112,6 @@ def test_the_tasks_are_in_mtebs_registry_with_a_korean_part() -> None:
         languages = metadata.eval_langs if subset is None else metadata.eval_langs[subset]
         assert {language.split("-")[0] for language in languages} == {"kor"}, name
         assert isinstance(tasks[name], AbsTaskRetrieval)
-
-
-def test_texts_get_the_prompt_of_their_role(embedder: Embedder) -> None:
-    encoder = OndolEncoder(embedder=embedder)
-    assert isinstance(encoder, EncoderProtocol)
-    batches: Any = [{"text": ["섬", "감기"]}, {"text": ["shares"]}]
-    about: Any = {"task_metadata": LocalRetrieval.metadata, "hf_split": "test", "hf_subset": "x"}
-    for role, prompt in (
-        (PromptType.query, "query: "),
-        (PromptType.document, "passage: "),
-        (None, "query: "),
-    ):
-        found = encoder.encode(batches, prompt_type=role, show_progress_bar=False, **about)
-        expected = embedder.encode([prompt + text for text in ("섬", "감기", "shares")])
-        assert np.array_equal(found, expected), role
-        assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
 def test_a_local_task_end_to_end_and_again_from_its_results(

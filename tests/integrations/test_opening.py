@@ -1,6 +1,5 @@
 """One model for all adapters of the same bundle, for as long as one of them is there."""
 
-import gc
 import pickle
 import subprocess
 import sys
@@ -40,10 +39,8 @@ def test_the_model_goes_with_its_last_adapter() -> None:
     model = weakref.ref(first())
     second()
     del first
-    gc.collect()
     assert model() is not None
     del second
-    gc.collect()
     assert model() is None
 
 
