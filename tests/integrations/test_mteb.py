@@ -1,4 +1,4 @@
-"""mteb's encoder protocol; a whole task is run by tests/benchmarks/test_mteb_korean_retrieval.py."""
+"""mteb's encoder protocol; tests/benchmarks/test_mteb_korean_retrieval.py runs a whole task."""
 
 from pathlib import Path
 from typing import Any
