@@ -7,6 +7,7 @@ import tomllib
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,22 @@ def test_the_entry_point_leads_to_the_hook() -> None:
     assert (_hook_dir() / f"hook-{ondol.__name__}.py").is_file()
 
 
-def test_the_hook_names_every_file_of_the_bundle_and_every_late_module() -> None:
+@pytest.fixture(scope="module")
+def hook() -> dict[str, Any]:
+    """The names that PyInstaller takes from the hook."""
     pytest.importorskip("PyInstaller", reason="needs pyinstaller, which the extra dev brings")
-    hook = runpy.run_path(str(_hook_dir() / "hook-ondol.py"))
+    return runpy.run_path(str(_hook_dir() / "hook-ondol.py"))
+
+
+def test_the_hook_names_the_libraries_that_llama_cpp_loads_by_path(hook: dict[str, Any]) -> None:
+    pytest.importorskip("llama_cpp", reason="needs llama-cpp-python, which the extra gguf brings")
+    assert any("llama" in Path(source).name for source, _ in hook["binaries"])
+    assert {Path(folder).parts[0] for _, folder in hook["binaries"]} == {"llama_cpp"}
+
+
+def test_the_hook_names_every_file_of_the_bundle_and_every_late_module(
+    hook: dict[str, Any],
+) -> None:
     bundle = default_bundle()
     files = {path.relative_to(bundle) for path in bundle.rglob("*") if path.is_file()}
     placed = {Path(folder) / Path(source).name for source, folder in hook["datas"]}
