@@ -1,6 +1,6 @@
 """What PyInstaller does not find in ondol by itself: the bundle inside the package, the modules
-behind the names that `ondol` imports at first use, and the libraries that llama-cpp-python, where it
-is installed, loads by their path.
+behind the names that `ondol` imports at first use, and the libraries that llama-cpp-python loads by
+their path, where it is installed.
 """
 
 from importlib.util import find_spec
