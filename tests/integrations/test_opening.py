@@ -12,6 +12,7 @@ import pytest
 import ondol
 from ondol import BundleNotFoundError, InputError
 from ondol.integrations.opening import LazyModel, open_embedder, open_reranker
+from ondol.runtime.default import default_bundle
 from ondol.runtime.embedder import Embedder
 from ondol.testing import FakeEmbedder
 
@@ -34,10 +35,12 @@ def test_adapters_of_one_bundle_share_its_model() -> None:
     assert other() is not first(), "None is another answer on another day"
 
 
-def test_the_model_goes_with_its_last_adapter() -> None:
-    first, second = lazy("onnx-int8"), lazy("onnx-int8")
+def test_the_model_goes_with_its_last_adapter(tmp_path: Path) -> None:
+    bundle = tmp_path / "copy"  # which no other test has an adapter of
+    bundle.symlink_to(default_bundle())
+    first, second = (LazyModel(open_embedder, bundle, "onnx-int8", 1, None) for _ in range(2))
     model = weakref.ref(first())
-    second()
+    assert second() is model()
     del first
     assert model() is not None
     del second
