@@ -1,5 +1,6 @@
 # make demo   run-time packages alone; embeds and ranks with the bundle inside the package
 # make test   everything: format, lint, types, tests, documentation; what CI runs
+# make frozen examples/desktop as a program of its own: its size, and a run without Python and network
 # make dev    an editable install into the environment of `make test`
 # make evidence STANDIN=checkpoint
 #             measures ondol beside its peers and writes the tables: two hours on two cores; goes on
@@ -18,7 +19,7 @@ PIP := pip install --quiet --disable-pip-version-check
 # llama-cpp-python has no wheels on PyPI. pip compiles it once and caches the wheel it made.
 LEAN := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/packaging/llama-lean.cmake
 
-.PHONY: demo test dev evidence clean
+.PHONY: demo test frozen dev evidence clean
 
 demo: .venv-demo/installed
 	$(DEMO)/python examples/demo.py
@@ -37,6 +38,9 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+frozen:
+	PYTHON=$(PYTHON) examples/desktop/build.sh build/desktop
 
 dev: .venv/installed
 	$(BIN)/$(PIP) --no-deps --editable .

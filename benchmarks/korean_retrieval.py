@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 from quality.published import TASKS, Row, beside_published
 
 from ondol import Embedder
-from ondol.errors import InputError, OndolError
+from ondol.errors import OndolError
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
-    from quality.mteb_encoder import BundleEncoder
+
+    from ondol.integrations.mteb import OndolEncoder
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def korean_tasks(names: Iterable[str]) -> "list[AbsTask]":
     ]
 
 
-def run_tasks(encoder: "BundleEncoder", tasks: "Sequence[AbsTask]", out: Path) -> Outcome:
+def run_tasks(encoder: "OndolEncoder", tasks: "Sequence[AbsTask]", out: Path) -> Outcome:
     """nDCG@10 of every task; those whose results lie in `out` are read from there."""
     import mteb
 
@@ -107,14 +108,10 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
-        from quality.mteb_encoder import BundleEncoder
-    except ImportError as error:
-        raise InputError(
-            f"cannot import mteb ({error}): pip install 'ondol[dev]' brings it"
-        ) from error
+    from ondol.integrations.mteb import OndolEncoder
+
     with Embedder(options.bundle, variant=options.variant) as embedder:
-        encoder = BundleEncoder(embedder)
+        encoder = OndolEncoder(embedder=embedder)
         print(f"prompts: {dict(embedder.prompts) or 'none'}", file=sys.stderr, flush=True)
         outcome = run_tasks(encoder, korean_tasks(options.tasks), options.out)
     print(report(encoder.name, outcome))

@@ -22,6 +22,7 @@ from typing import Any
 import evidence
 from bars import passed
 from fidelity_svg import fidelity_svg
+from install_size import extras_table, packages_table
 from published_encoders import PUBLISHED
 from quality.tables import SETS, differences, interval, scores
 
@@ -40,6 +41,8 @@ DOCUMENTS = (
     "docs/speed.md",
     "docs/evidence.md",
     "docs/encoders.md",
+    "docs/integrations.md",
+    "docs/offline-app.md",
 )
 PICTURE = "docs/fidelity.svg"
 SIZE_PICTURE = "docs/size_quality.svg"
@@ -510,6 +513,19 @@ def encoders() -> str:
     return markdown(header, rows, "llrrlllrr")
 
 
+def install_size() -> str:
+    """The packages of an installation without extras."""
+    table = packages_table(results("install_size")[0])
+    return markdown(table.header, table.rows, "llr") + f"\n`{record('install_size')['command']}`\n"
+
+
+def install_extras() -> str:
+    """What the adapters' libraries add to it."""
+    return _from(extras_table(results("install_size"))) + (
+        f"\n`{record('install_size')['command']}`\n"
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "comparison": comparison,
     "comparison_spread": lambda: _from(evidence.spreads(results("compare"))),
@@ -541,6 +557,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "end_to_end_bars": end_to_end_bars,
     "memory": memory,
     "encoders": encoders,
+    "install_size": install_size,
+    "install_extras": install_extras,
     "start": lambda: start_line("en"),
     "start_ko": lambda: start_line("ko"),
 }

@@ -117,6 +117,11 @@ class OpenedBundle:
         return self._engine.value
 
     @property
+    def normalize(self) -> NormalForm | None:
+        """Unicode normal form that is applied to every text first; None takes texts as they are."""
+        return self._normal_form
+
+    @property
     def max_tokens(self) -> int:
         """Tokens of the longest input, special tokens included."""
         return self.manifest.architecture.max_tokens

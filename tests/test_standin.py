@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,6 +130,45 @@ def test_the_example_of_the_model_card(card_example: list[str], variant: str) ->
     np.testing.assert_allclose(np.diag(similarities), 1, atol=1e-5)
     # The question is about the first passage and not about the second.
     assert similarities[0, 1] > similarities[0, 2] + 0.1
+
+
+THEIR_IMPORT = "from sentence_transformers import SentenceTransformer\n"
+OUR_IMPORT = "from ondol import Embedder as SentenceTransformer\n"
+
+
+def test_the_code_of_the_model_card_needs_one_other_line(
+    built: BuildReport, standin: Path, shared_dir: Path, tmp_path: Path
+) -> None:
+    """The card's first example, run by sentence-transformers on the checkpoint as it was, and with
+    only its import changed by ondol on the bundle. The model's name in it stands for either.
+    """
+    card = (shared_dir / "design" / "model_card.txt").read_text("utf-8")
+    usage = card[card.index(THEIR_IMPORT) : card.index("\nDirect Usage (Transformers)")]
+    theirs = _run_card(usage, standin, tmp_path / "theirs")
+    bundle = standin.parent / "bundle"
+    ours = _run_card(usage.replace(THEIR_IMPORT, OUR_IMPORT), bundle, tmp_path / "ours")
+    with ours["model"] as model:
+        assert isinstance(model, Embedder)
+        assert ours["embeddings"].shape == theirs["embeddings"].shape == (3, 384)
+        assert ours["embeddings"].dtype == theirs["embeddings"].dtype == np.float32
+        floor = MIN_COSINE[Variant.parse(model.variant)]
+        assert rowwise_cosine(ours["embeddings"], theirs["embeddings"]).min() >= floor
+    with Embedder(bundle, variant="onnx-fp32") as exact:
+        embeddings = exact.encode(ours["sentences"])
+        similarities = exact.similarity(embeddings, embeddings)
+    # Float32 differs by the order of its sums alone.
+    np.testing.assert_allclose(embeddings, theirs["embeddings"], atol=2e-6)
+    np.testing.assert_allclose(similarities, theirs["similarities"].numpy(), atol=2e-6)
+
+
+def _run_card(code: str, model: Path, folder: Path) -> dict[str, Any]:
+    """The names that the card's code leaves, run where `model` has the name it has there."""
+    (folder / "dragonkue").mkdir(parents=True)
+    (folder / "dragonkue" / "multilingual-e5-small-ko").symlink_to(model)
+    names: dict[str, Any] = {}
+    with chdir(folder):
+        exec(code, names)
+    return names
 
 
 def test_both_engines_give_the_same_vectors(

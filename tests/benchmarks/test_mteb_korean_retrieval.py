@@ -24,9 +24,8 @@ from korean_retrieval import Outcome, korean_tasks, report, run_tasks  # noqa: E
 from mteb.abstasks import AbsTaskRetrieval  # noqa: E402
 from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData  # noqa: E402
 from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
-from mteb.models import EncoderProtocol  # noqa: E402
-from mteb.types import PromptType  # noqa: E402
-from quality.mteb_encoder import BundleEncoder  # noqa: E402
+
+from ondol.integrations.mteb import OndolEncoder  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,26 +114,10 @@ def test_the_tasks_are_in_mtebs_registry_with_a_korean_part() -> None:
         assert isinstance(tasks[name], AbsTaskRetrieval)
 
 
-def test_texts_get_the_prompt_of_their_role(embedder: Embedder) -> None:
-    encoder = BundleEncoder(embedder)
-    assert isinstance(encoder, EncoderProtocol)
-    batches: Any = [{"text": ["섬", "감기"]}, {"text": ["shares"]}]
-    about: Any = {"task_metadata": LocalRetrieval.metadata, "hf_split": "test", "hf_subset": "x"}
-    for role, prompt in (
-        (PromptType.query, "query: "),
-        (PromptType.document, "passage: "),
-        (None, "query: "),
-    ):
-        found = encoder.encode(batches, prompt_type=role, show_progress_bar=False, **about)
-        expected = embedder.encode([prompt + text for text in ("섬", "감기", "shares")])
-        assert np.array_equal(found, expected), role
-        assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
-
-
 def test_a_local_task_end_to_end_and_again_from_its_results(
     embedder: Embedder, tmp_path: Path
 ) -> None:
-    encoder = BundleEncoder(embedder)
+    encoder = OndolEncoder(embedder=embedder)
     outcome = run_tasks(encoder, [LocalRetrieval()], tmp_path)
     assert not outcome.failed
 
@@ -154,11 +137,11 @@ def test_a_local_task_end_to_end_and_again_from_its_results(
     assert stored["main_score"] == outcome.scores["LocalRetrieval"]
     assert encoder.mteb_model_meta.revision in written.parts
 
-    class NotAgain(BundleEncoder):
+    class NotAgain(OndolEncoder):
         def encode(self, *args: Any, **kwargs: Any) -> Any:
             raise AssertionError("a task whose results are there was run again")
 
-    assert run_tasks(NotAgain(embedder), [LocalRetrieval()], tmp_path) == outcome
+    assert run_tasks(NotAgain(embedder=embedder), [LocalRetrieval()], tmp_path) == outcome
 
 
 def test_a_task_that_fails_is_named_and_the_others_go_on(
@@ -170,7 +153,9 @@ def test_a_task_that_fails_is_named_and_the_others_go_on(
         def load_data(self, num_proc: int | None = None, **kwargs: Any) -> None:
             raise ConnectionError("no route to the data set")
 
-    outcome = run_tasks(BundleEncoder(embedder), [Unreachable(), LocalRetrieval()], tmp_path)
+    outcome = run_tasks(
+        OndolEncoder(embedder=embedder), [Unreachable(), LocalRetrieval()], tmp_path
+    )
     assert outcome.failed == {"Unreachable": "no route to the data set"}
     assert list(outcome.scores) == ["LocalRetrieval"]
 
