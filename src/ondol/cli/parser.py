@@ -10,6 +10,7 @@ from ondol.cli.info import add_parser as add_info
 from ondol.cli.prune import add_parser as add_prune
 from ondol.cli.pull import add_parser as add_pull
 from ondol.cli.push import add_parser as add_push
+from ondol.cli.serve import add_parser as add_serve
 from ondol.cli.verify import add_parser as add_verify
 
 EXIT_CODES = """\
@@ -22,7 +23,17 @@ exit codes:
 """
 
 #: In the order of the help.
-_COMMANDS = (add_embed, add_info, add_verify, add_bench, add_build, add_prune, add_pull, add_push)
+_COMMANDS = (
+    add_embed,
+    add_info,
+    add_verify,
+    add_bench,
+    add_serve,
+    add_build,
+    add_prune,
+    add_pull,
+    add_push,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
