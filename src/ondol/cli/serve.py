@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
@@ -161,8 +160,8 @@ def run(args: argparse.Namespace) -> int:
             allowed_hosts=allowed_hosts(args.host),
             lanes=embedder.threads,
         )
-        print(f"serving {model.name} ({model.variant}) on {url_of(bound)}", file=sys.stderr)
-        run_server(app, bound)
+        announcement = f"serving {model.name} ({model.variant}) on {url_of(bound)}"
+        run_server(app, bound, announcement=announcement)
     return 0
 
 
