@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
             ),
             api_key=key,
             allowed_hosts=allowed_hosts(args.host),
-            lanes=embedder.threads,
+            lanes=embedder.threads + 1,
         )
         announcement = f"serving {model.name} ({model.variant}) on {url_of(bound)}"
         run_server(app, bound, announcement=announcement)
