@@ -13,7 +13,7 @@ import ondol.errors
 
 HEAVY = (
     "torch", "transformers", "optimum", "onnx", "sentence_transformers", "gguf", "pyarrow",
-    "huggingface_hub", "requests",
+    "huggingface_hub", "requests", "starlette", "uvicorn", "pydantic", "prometheus_client",
 )  # fmt: skip
 
 

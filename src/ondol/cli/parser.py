@@ -11,6 +11,7 @@ from ondol.cli.prune import add_parser as add_prune
 from ondol.cli.pull import add_parser as add_pull
 from ondol.cli.push import add_parser as add_push
 from ondol.cli.rerank import add_parser as add_rerank
+from ondol.cli.serve import add_parser as add_serve
 from ondol.cli.verify import add_parser as add_verify
 
 EXIT_CODES = """\
@@ -29,6 +30,7 @@ _COMMANDS = (
     add_info,
     add_verify,
     add_bench,
+    add_serve,
     add_build,
     add_prune,
     add_pull,
