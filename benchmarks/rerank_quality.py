@@ -38,6 +38,7 @@ from ondol import Reranker
 from ondol.cli.table import emit, format_table
 from ondol.errors import OndolError
 from ondol.manifest import Manifest
+from ondol.runtime.cores import physical_cores
 from ondol.runtime.reports import TruncationWarning
 
 FIRST_STAGE = "first stage"
@@ -177,8 +178,10 @@ def open_contenders(
 ) -> Iterator[tuple[str, Predict]]:
     """Each by its name; what has to be closed goes onto `stack`."""
     # Before ondol's: its OMP_WAIT_POLICY, set where llama.cpp is loaded, is not meant for PyTorch.
+    import torch
     from sentence_transformers import CrossEncoder
 
+    torch.set_num_threads(physical_cores())  # as many as ondol and onnxruntime take
     logging.disable(logging.WARNING)
     for name, backend, options in (
         (TORCH, "torch", {}),
@@ -252,7 +255,8 @@ def _run(options: argparse.Namespace) -> int:
         "candidates": CANDIDATES,
         "queries": {one.name: len(several) for one, several in zip(sets, drawn, strict=True)},
         "held_out": {one.name: int(one.held_out.sum()) for one in sets},
-        "rounds": ROUNDS,
+        "rounds": min(ROUNDS, len(questions)),
+        "threads": physical_cores(),
         "bootstrap": {"resamples": RESAMPLES, "confidence": CONFIDENCE},
         "contenders": found,
         "parity": [
