@@ -10,7 +10,7 @@ from ondol.checkpoint import Checkpoint
 from ondol.convert.card import model_card
 from ondol.convert.encoder_graph import check_float_size
 from ondol.convert.export import Exporter
-from ondol.convert.floors import MAX_SCORE_ERROR, MIN_COSINE
+from ondol.convert.floors import MAX_MEAN_SCORE_ERROR, MIN_COSINE
 from ondol.convert.reference import reference_pairs, reference_texts, write_reference
 from ondol.errors import InputError, ParityError
 from ondol.files import atomic_directory
@@ -208,7 +208,7 @@ def _export(
         written = FileRecord.of(path, bundle)
         unknown: Parity | ScoreParity = Parity(0, 0.0, 0.0, 0.0, MIN_COSINE[variant], 0)
         if checkpoint.task is Task.RERANK:
-            unknown = ScoreParity(0, 0.0, 0.0, 0.0, 0.0, MAX_SCORE_ERROR[variant], 0)
+            unknown = ScoreParity(0, 0.0, 0.0, 0.0, 0.0, MAX_MEAN_SCORE_ERROR[variant], 0)
         records.append(
             VariantRecord(variant, written.path, written.bytes, written.sha256, scheme, unknown)
         )

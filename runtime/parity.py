@@ -78,13 +78,13 @@ class ScoreParityMeasurement:
     def problem(self, record: VariantRecord) -> str | None:
         """What is wrong, in words; None if the variant keeps its ceiling."""
         ceiling = record.score_parity.ceiling
-        if self.max_error <= ceiling:
+        if self.mean_error <= ceiling:
             return None
         query, document = self.worst_pair_content
         return (
-            f"a logit that is {self.max_error:.4f} spreads ({self.max_abs_difference:.4f}) from "
-            f"the stored one of reference pair {self.worst_pair} ({query[:30]!r}, "
-            f"{document[:30]!r}), mean {self.mean_error:.4f}; its ceiling is {ceiling}"
+            f"logits that are {self.mean_error:.4f} spreads from the stored ones on average, at "
+            f"most {self.max_error:.4f} ({self.max_abs_difference:.4f}), of reference pair "
+            f"{self.worst_pair} ({query[:30]!r}, {document[:30]!r}); its ceiling is {ceiling}"
         )
 
     def recorded(self, record: VariantRecord) -> ScoreParity:

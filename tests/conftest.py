@@ -146,7 +146,7 @@ def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     from ondol.convert import build as stage
     from ondol.convert.build import BuildOptions, build
-    from ondol.convert.floors import MAX_SCORE_ERROR
+    from ondol.convert.floors import MAX_MEAN_SCORE_ERROR
     from ondol.variants import Variant
 
     root = tmp_path_factory.mktemp("tiny-reranker")
@@ -158,9 +158,9 @@ def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Variant.GGUF_F32,
         Variant.GGUF_Q8_0,
     )
-    wide = {variant: 3.0 for variant in variants if variant.precision not in ("fp32", "f32")}
+    wide = {variant: 1.0 for variant in variants if variant.precision not in ("fp32", "f32")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "MAX_SCORE_ERROR", {**MAX_SCORE_ERROR, **wide})
+        patch.setattr(stage, "MAX_MEAN_SCORE_ERROR", {**MAX_MEAN_SCORE_ERROR, **wide})
         build(BuildOptions(str(checkpoint), root / "bundle", prune=None, variants=variants))
     return root
 

@@ -101,7 +101,8 @@ class ScoreParity:
         correlation: Pearson's, of the two logits.
         mean_error, max_error: difference of the two logits of a pair, in spreads.
         max_abs_difference: the largest difference, as it is.
-        ceiling: the largest max_error that the build accepts, and the self-test at load.
+        ceiling: the largest mean_error that the build accepts. (Single pairs, near the step from no
+            to yes, scatter too widely to tell a coarse file from a wrong one.)
         worst_pair: index of the reference pair with max_error.
     """
 

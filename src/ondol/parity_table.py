@@ -47,3 +47,8 @@ def limit_cell(parity: Parity | ScoreParity) -> str:
 def inputs_cell(parity: Parity | ScoreParity) -> str:
     """How many texts or pairs were compared."""
     return str(parity.texts if isinstance(parity, Parity) else parity.pairs)
+
+
+def limited_cell(parity: Parity | ScoreParity) -> str:
+    """The number that the limit holds."""
+    return f"{parity.min_cosine if isinstance(parity, Parity) else parity.mean_error:.6f}"

@@ -18,7 +18,7 @@ from ondol.cli.options import (
 from ondol.cli.table import emit, format_table
 from ondol.engine import Engine
 from ondol.errors import MissingDependencyError, OndolError
-from ondol.parity_table import COLUMNS, inputs_cell, limit_cell, number_cells
+from ondol.parity_table import COLUMNS, inputs_cell, limit_cell, limited_cell, number_cells
 from ondol.task import Task
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ the vectors of all reference texts against the PyTorch vectors stored with them;
 logits of all reference pairs. The difference of a logit is stated in spreads: standard deviations
 of PyTorch's logits over the pairs.
 
-A variant fails if it does not load, or if its smallest cosine is below its floor or its largest
+A variant fails if it does not load, or if its smallest cosine is below its floor or its mean
 error above its ceiling; then the exit code is 3. A variant whose engine is not installed is
 skipped: it counts as no failure, unless nothing at all could be verified or --require-all is given.
 With --engine the variants that it runs are verified in it.
@@ -152,8 +152,7 @@ def _table(outcomes: list[Outcome], task: Task) -> str:
         inputs, numbers = "-", ("-",) * len(columns.numbers)
         if outcome.measured is not None:
             inputs, numbers = inputs_cell(outcome.measured), number_cells(outcome.measured)
-        # The last of the numbers but the difference is the one that the limit holds.
-        at_build = number_cells(stored)[-2]
+        at_build = limited_cell(stored)
         rows.append(
             (
                 outcome.record.name.value,
