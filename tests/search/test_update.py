@@ -14,7 +14,7 @@ import apsw
 import numpy as np
 import pytest
 
-from ondol.errors import IndexModelError, InputError
+from ondol.errors import IndexFormatError, IndexModelError, InputError
 from ondol.search import Index, UpdateReport, update
 from ondol.search.codes import signs, unpacked
 from ondol.search.update import BATCH
@@ -198,6 +198,27 @@ def test_index_and_folder_can_be_moved_together(
     update(folder / ".ondol.sqlite3", folder, model)
     moved = folder.rename(tmp_path / "moved")
     assert update(moved / ".ondol.sqlite3", moved, model).unchanged == 1
+
+
+def test_a_file_that_was_left_empty_becomes_an_index(
+    write_files: WriteFiles, model: FakeEmbedder, tmp_path: Path
+) -> None:
+    db = tmp_path / "new" / "index.sqlite3"
+    db.parent.mkdir()
+    db.touch()
+    assert update(db, write_files({"a.txt": "사과"}), model).indexed == 1
+
+
+def test_another_programs_database_is_left_alone(
+    write_files: WriteFiles, model: FakeEmbedder, db: Path
+) -> None:
+    connection = apsw.Connection(str(db))
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    before = db.read_bytes()
+    with pytest.raises(IndexFormatError, match="no index of ondol"):
+        update(db, write_files({"a.txt": "사과"}), model)
+    assert db.read_bytes() == before
 
 
 def test_progress_ends_at_the_total(write_files: WriteFiles, model: FakeEmbedder, db: Path) -> None:

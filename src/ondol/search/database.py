@@ -82,16 +82,17 @@ CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 
 
 def create(path: Path, settings: Mapping[str, Any]) -> None:
-    """A new, empty index file. settings: what `read_settings` returns, for JSON.
+    """Make `path` an empty index, unless it holds anything. settings: for `read_settings`, as JSON.
 
     Raises SearchError if it cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with reported(path):
         connection = _connect(path, create=True)
         try:
             with transaction(connection):
-                # Another process may have been faster.
-                if connection.pragma("user_version") == 0:
+                # An empty file is what a process leaves that is killed while it makes one.
+                if connection.execute("SELECT count(*) FROM sqlite_schema").get == 0:
                     connection.execute(_SCHEMA)
                     connection.executemany(
                         "INSERT INTO settings VALUES (?, ?)",

@@ -218,7 +218,9 @@ class Index:
         )
 
     def close(self) -> None:
-        """Close the connections of all threads. Closing again does nothing."""
+        """Close the connections of all threads, none of which may be searching. Closing again does
+        nothing.
+        """
         with self._lock:
             self._closed = True
             for connection in self._connections:

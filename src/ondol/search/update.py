@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 #: Passages that are embedded and written together: what a kill costs, at most.
 BATCH = 64
 
+#: Passages whose mean is the centre for good: more would take memory, and move it no further.
+_SETTLED = 50_000
+
 #: Nanoseconds within which a file can change twice and keep its time, on old file systems.
 _CLOCK_STEP_NS = 2_000_000_000
 
@@ -132,19 +135,18 @@ def update(
     folder = folder.resolve()
     if not folder.is_dir():
         raise InputError(f"{folder} is not a directory; expected a folder to index")
-    if not path.exists():
-        create(
-            path,
-            {
-                "identity": dict(model.identity),
-                "variant": model.variant,
-                "bundle": bundle,
-                "root": _relative(folder, path),
-                "centre": None,
-                "centred_at": 0,
-                "updated": None,
-            },
-        )
+    create(
+        path,
+        {
+            "identity": dict(model.identity),
+            "variant": model.variant,
+            "bundle": bundle,
+            "root": _relative(folder, path),
+            "centre": None,
+            "centred_at": 0,
+            "updated": None,
+        },
+    )
     with reported(path):
         connection = connect(path)
         try:
@@ -390,11 +392,11 @@ class _Update:
     def _recentre(self) -> None:
         """Take the mean of all vectors as the centre, whenever there are twice as many.
 
-        All signs are then made anew; of n passages that is less than 2 n in all.
+        All signs are then made anew, for n passages less than 2 n in all.
         """
         run = self._connection.execute
         count = run("SELECT count(*) FROM passages").get
-        if count < 2 * self._centred_at:
+        if count < 2 * self._centred_at or self._centred_at >= _SETTLED:
             return
         rows = run("SELECT passage, vector FROM vectors").fetchall()
         vectors = unpacked([vector for _, vector in rows])
