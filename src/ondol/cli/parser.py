@@ -6,10 +6,12 @@ import ondol
 from ondol.cli.bench import add_parser as add_bench
 from ondol.cli.build import add_parser as add_build
 from ondol.cli.embed import add_parser as add_embed
+from ondol.cli.index import add_parser as add_index
 from ondol.cli.info import add_parser as add_info
 from ondol.cli.prune import add_parser as add_prune
 from ondol.cli.pull import add_parser as add_pull
 from ondol.cli.push import add_parser as add_push
+from ondol.cli.search import add_parser as add_search
 from ondol.cli.serve import add_parser as add_serve
 from ondol.cli.verify import add_parser as add_verify
 
@@ -25,6 +27,8 @@ exit codes:
 #: In the order of the help.
 _COMMANDS = (
     add_embed,
+    add_index,
+    add_search,
     add_info,
     add_verify,
     add_bench,
