@@ -31,6 +31,7 @@ import apsw
 import numpy as np
 import sqlite_vec
 from numpy.typing import NDArray
+from output_precision import mean_cosine
 from quality.sets import PROMPTS, RetrievalSet, read_sets
 from record import write_record
 
@@ -257,12 +258,6 @@ def with_shared_direction(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     shared = random.normal(size=vectors.shape[1])
     moved = vectors + SHARED_NORM * shared / np.linalg.norm(shared)
     return (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
-
-
-def mean_cosine(vectors: NDArray[np.float32]) -> float:
-    """Of pairs of different texts. vectors: (n, dim) float32 of norm 1."""
-    n = len(vectors)
-    return float((np.square(vectors.sum(axis=0, dtype=np.float64)).sum() - n) / (n * (n - 1)))
 
 
 def stored_vectors(path: Path) -> NDArray[np.float32]:
