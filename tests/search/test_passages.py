@@ -79,6 +79,21 @@ def test_source_is_split_by_lines() -> None:
     assert [passage.text for passage in found] == ["def f(a. b):", "    return a. b"]
 
 
+def test_a_file_that_is_one_line_is_looked_at_piece_by_piece() -> None:
+    longest = 0
+
+    def spans(text: str) -> list[tuple[int, int]]:
+        nonlocal longest
+        longest = max(longest, len(text))
+        return pairs(text)
+
+    text = "abcdef " * 2000 + "g" * 5000
+    found = list(passages(document(text, "source"), spans, size=10, overlap=0))
+    joined = "".join(passage.text for passage in found)
+    assert joined.replace(" ", "") == text.replace(" ", "")
+    assert longest <= 160
+
+
 MARKDOWN = st.lists(
     st.sampled_from(
         ["# 제목\n", "## b b\n", "\n", "가나 다. ", "a b c.\n", "- x\n", "긴" * 9 + " "]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ondol.cli.options import add_model_options, new_parser, open_model
+from ondol.cli.table import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,18 +122,18 @@ def _bar(stack: ExitStack, *, shown: bool) -> "Callable[[Progress], None]":
 def summary(report: "UpdateReport", path: Path) -> str:
     """What was done and what was left out, in lines."""
     lines = [
-        f"{_count(report.indexed, 'file')} indexed, {report.unchanged:,} unchanged, "
-        f"{report.removed:,} removed; {_count(report.passages, 'passage')} embedded in "
+        f"{counted(report.indexed, 'file')} indexed, {report.unchanged:,} unchanged, "
+        f"{report.removed:,} removed; {counted(report.passages, 'passage')} embedded in "
         f"{report.seconds:.1f} s ({report.passages / max(report.seconds, 1e-9):.0f}/s): {path}"
     ]
     lines += [
-        f"skipped: {_count(number, 'file')}: {reason} ({report.examples[reason]}"
+        f"skipped: {counted(number, 'file')}: {reason} ({report.examples[reason]}"
         f"{', …' if number > 1 else ''})"
         for reason, number in report.skipped.most_common()
     ]
     if report.other:
         lines.append(
-            f"not read: {_count(report.other.total(), 'file')} of other kinds "
+            f"not read: {counted(report.other.total(), 'file')} of other kinds "
             f"({_suffixes(report.other)})"
         )
     return "".join(f"{line}\n" for line in lines)
@@ -144,7 +145,3 @@ def _suffixes(other: Counter[str]) -> str:
         for suffix, number in other.most_common(_NAMED_SUFFIXES)
     ]
     return ", ".join(named + ["…"] * (len(other) > _NAMED_SUFFIXES))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

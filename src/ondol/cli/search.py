@@ -66,8 +66,7 @@ def add_parser(subparsers: "Subparsers") -> None:
     parser.add_argument(
         "--rerank",
         metavar="BUNDLE",
-        help="order the first hits anew with this reranker's bundle: slower, and better with a "
-        "good one",
+        help="order the first 30 hits anew with the reranker in this bundle",
     )
     parser.add_argument("--json", action="store_true", help="print the hits as JSON")
     add_model_options(parser)

@@ -64,7 +64,7 @@ class Hit:
         highlights: spans (start, end) of `snippet` that the query's words match.
         score: by which hits are ordered: of the fusion, or of the reranker, from 0 to 1.
         vector_rank, word_rank: its place, from 1, by meaning and by words; None if it is not among
-            the first 100 there.
+            the first 100 (or `limit`, if that is more) there.
         reranked: whether `score` is the reranker's.
     """
 
@@ -157,8 +157,8 @@ class Index:
         vector = self._model.encode_query(query, normalize_embeddings=True)
         connection = self._connection()
         with reported(self._path), snapshot(connection):
-            by_vector = self._nearest(connection, vector, DEPTH)
-            by_words = self._matching(connection, query, DEPTH)
+            by_vector = self._nearest(connection, vector, max(DEPTH, limit))
+            by_words = self._matching(connection, query, max(DEPTH, limit))
             fused = reciprocal_rank_fusion(by_vector, by_words)
             kept = fused[: limit if reranker is None else max(limit, RERANKED)]
             rows = {number: self._row(connection, number) for number, _ in kept}

@@ -1,6 +1,5 @@
 """A document to passages: by headings and paragraphs, then sentences, then words."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -21,6 +20,10 @@ _FULL_ENOUGH = 0.5
 #: Characters of the headings that are embedded with a passage, and their share of its tokens.
 _CONTEXT_CHARACTERS = 120
 _CONTEXT_SHARE = 0.25
+
+
+#: More than a token has on the average of any text.
+_CHARACTERS_A_TOKEN = 16
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,19 @@ class Passage:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A sentence or a part of one. opens: it is the first of a paragraph; rest: tokens of the
-    paragraph from it on.
+    """A sentence or a part of one.
+
+    Attributes:
+        start, end: its characters.
+        rest: tokens of its paragraph from it on.
+        opens: it is the paragraph's first.
     """
 
     start: int
     end: int
     tokens: int
-    opens: bool
     rest: int
+    opens: bool
 
 
 def passages(
@@ -73,7 +80,7 @@ def passages(
             begins with, as whole sentences.
     """
     path: list[Block] = []
-    section: list[_Piece] = []
+    section: list[Block] = []
     parents: tuple[str, ...] = ()  # of the section's heading, which its text begins with
 
     def closed() -> Iterator[Passage]:
@@ -81,7 +88,9 @@ def passages(
         opening = _context(parents, token_spans, size)
         further = _context(headings, token_spans, size)
         budget = size - max(len(token_spans(opening)), len(token_spans(further)))
-        pieces = [part for piece in section for part in _cut(document, piece, token_spans, budget)]
+        pieces = [
+            piece for block in section for piece in _pieces(document, block, token_spans, budget)
+        ]
         for number, (start, end) in enumerate(_pack(pieces, budget, overlap)):
             yield Passage(
                 document.text[start:end],
@@ -102,7 +111,7 @@ def passages(
             ]
             parents = tuple(above.title for above in path)
             path.append(block)
-        section += _pieces(document, block, token_spans)
+        section.append(block)
     yield from closed()
 
 
@@ -115,42 +124,47 @@ def _context(headings: tuple[str, ...], token_spans: TokenSpans, size: int) -> s
     return ""
 
 
-def _pieces(document: Document, block: Block, token_spans: TokenSpans) -> list[_Piece]:
+def _pieces(document: Document, block: Block, token_spans: TokenSpans, budget: int) -> list[_Piece]:
     text = document.text[block.start : block.end]
-    starts = [start for start, _ in token_spans(text)]
-    places = [
-        (start, end, bisect_left(starts, start), bisect_left(starts, end))
-        for start, end in (sentences(text) if document.prose else lines(text))
-    ]
-    return [
-        _Piece(block.start + start, block.start + end, after - before, n == 0, len(starts) - before)
-        for n, (start, end, before, after) in enumerate(places)
-    ]
+    spans = sentences(text) if document.prose else lines(text)
+    parts = [part for start, end in spans for part in _cut(text, start, end, token_spans, budget)]
+    pieces = []
+    rest = sum(tokens for _, _, tokens in parts)
+    for number, (start, end, tokens) in enumerate(parts):
+        pieces.append(
+            _Piece(block.start + start, block.start + end, tokens, rest, opens=number == 0)
+        )
+        rest -= tokens
+    return pieces
 
 
 def _cut(
-    document: Document, piece: _Piece, token_spans: TokenSpans, budget: int
-) -> Iterator[_Piece]:
-    """The piece itself, or parts of at most `budget` tokens, between words where there are any."""
-    start, end, opens = piece.start, piece.end, piece.opens
-    while True:
-        text = document.text[start:end]
-        spans = token_spans(text)
-        if len(spans) <= budget:
-            yield _Piece(start, end, len(spans), opens, piece.rest)
+    text: str, start: int, end: int, token_spans: TokenSpans, budget: int
+) -> Iterator[tuple[int, int, int]]:
+    """(start, end, tokens) of a sentence, or of parts of it that have at most `budget` tokens,
+    between words where there are any.
+    """
+    # Of a file that is one line, only what a passage may hold is looked at.
+    reach = budget * _CHARACTERS_A_TOKEN
+    while start < end:
+        window = text[start : min(end, start + reach)]
+        spans = token_spans(window)
+        whole = start + len(window) == end
+        if len(spans) <= budget and whole:
+            yield start, end, len(spans)
             return
-        # The last token that begins a word, or, in a word longer than a passage, the last at all.
+        # The last tokens that begin a word; in a word longer than a passage, the last one.
+        last = min(budget, len(spans) - 1)
         cut = next(
-            (spans[n][0] for n in range(budget, 0, -1) if text[spans[n][0] - 1].isspace()),
-            spans[budget][0],
+            (spans[n][0] for n in range(last, 0, -1) if window[spans[n][0] - 1].isspace()),
+            spans[last][0] if len(spans) > budget else len(window),
         )
         # Some tokens share a character, and a part must have one.
-        cut = max(cut, 1)
-        part = text[:cut].rstrip() or text[:cut]
-        yield _Piece(start, start + len(part), budget, opens, piece.rest)
-        start += cut
-        start += len(document.text[start:end]) - len(document.text[start:end].lstrip())
-        opens = False
+        part = window[: max(cut, 1)]
+        kept = part.rstrip() or part
+        yield start, start + len(kept), len(token_spans(kept))
+        start += len(part)
+        start += len(window) - len(part) - len(window[len(part) :].lstrip())
 
 
 def _pack(pieces: list[_Piece], budget: int, overlap: int) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from ondol.search.decode import decode
 from ondol.search.document import Block, Document, with_lines
 
-_PARAGRAPH = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
+#: Of at most 200 lines, since a log may have no blank line at all.
+_PARAGRAPH = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*){0,199}")
 
 
 def read(content: bytes) -> Document:
