@@ -53,12 +53,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         description=_DESCRIPTION,
         examples=_EXAMPLES,
     )
-    parser.add_argument("folder", metavar="FOLDER", help="the folder to index, with all below it")
-    parser.add_argument(
-        "--db",
-        metavar="FILE",
-        help=f"the index (default: {DEFAULT_NAME} in FOLDER, where `ondol search` finds it)",
-    )
+    add_folder_arguments(parser)
     add_model_options(parser)
     parser.add_argument(
         "--quiet",
@@ -66,6 +61,16 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="no progress and no summary on standard error",
     )
     parser.set_defaults(run=run)
+
+
+def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    """FOLDER and --db."""
+    parser.add_argument("folder", metavar="FOLDER", help="the folder to index, with all below it")
+    parser.add_argument(
+        "--db",
+        metavar="FILE",
+        help=f"the index (default: {DEFAULT_NAME} in FOLDER, where `ondol search` finds it)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import argparse
 
 import ondol
+from ondol.cli.app import add_parser as add_app
 from ondol.cli.bench import add_parser as add_bench
 from ondol.cli.build import add_parser as add_build
 from ondol.cli.embed import add_parser as add_embed
@@ -29,6 +30,7 @@ _COMMANDS = (
     add_embed,
     add_index,
     add_search,
+    add_app,
     add_info,
     add_verify,
     add_bench,
