@@ -147,7 +147,7 @@ def read_report(path: Path) -> BenchReport:
     """
     try:
         return BenchReport.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, InputError) as error:
         raise InputError(
             f"cannot read {path} ({error}); expected bench.json, as `ondol bench --out DIR` "
             "writes it into DIR"

@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 
-const RETRY_MS = 2000;
+const RETRY_MS = 1000;
 
 /** The server answered, and said why it could not do what was asked. */
 export class AnsweredError extends Error {}
