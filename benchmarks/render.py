@@ -40,7 +40,6 @@ DOCUMENTS = (
     "docs/speed.md",
     "docs/evidence.md",
     "docs/encoders.md",
-    "docs/search.md",
 )
 PICTURE = "docs/fidelity.svg"
 SIZE_PICTURE = "docs/size_quality.svg"
