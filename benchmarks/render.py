@@ -40,7 +40,6 @@ DOCUMENTS = (
     "docs/speed.md",
     "docs/evidence.md",
     "docs/encoders.md",
-    "docs/search.md",
 )
 PICTURE = "docs/fidelity.svg"
 SIZE_PICTURE = "docs/size_quality.svg"
@@ -526,9 +525,10 @@ def search_quality(part: str) -> str:
             cells.append(f"{one['ndcg_at_10']:.4f}")
             cells.append(interval(one["value"], one["low"], one["high"]) if "low" in one else "")
         rows.append(cells)
+    counted = "variant_questions" if part == "variants" else "questions"
     sizes = "; ".join(
         f"{SETS[place]}: {of['documents']:,} documents, {of['passages']:,} passages, "
-        f"{of['questions']:,} questions"
+        f"{of[counted]:,} questions"
         for place, of in sets.items()
     )
     return markdown(header, rows, "l" + "r" * (len(header) - 1)) + (

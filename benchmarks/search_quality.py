@@ -13,7 +13,8 @@ are, trigrams inside words and across them, pairs of syllables, and pairs with s
 words, which is what the index has.
 
 variants: an index that the bundle's fastest variant made, asked by each other variant that is
-installed. Differences are to its own questions.
+installed, by vectors alone, with at most VARIANT_QUESTIONS questions of a set. Differences are to
+its own questions.
 """
 
 import argparse
@@ -40,6 +41,9 @@ from ondol.search import Index, update
 from ondol.search.index import DEPTH
 from ondol.search.words import indexed, terms
 
+#: Taken evenly from a set's questions.
+VARIANT_QUESTIONS = 500
+
 #: Questions to documents, by their place in the set, best first.
 Ranker = Callable[[str], Sequence[int]]
 
@@ -60,6 +64,11 @@ class Set:
             for column, role in ((one.documents, "passage"), (one.queries, "query"))
         )
         return cls(one.name, passages, queries, one.grades)
+
+    def fewer(self, most: int) -> "Set":
+        """The set with every n-th question, at most `most`."""
+        step = -(-len(self.questions) // most)
+        return Set(self.name, self.documents, self.questions[::step], self.grades[::step])
 
     def ndcg(self, rank: Ranker) -> Mean:
         """nDCG@10 of each question."""
@@ -221,16 +230,18 @@ def _run(options: argparse.Namespace) -> int:
                 "both": searched.fused,
             }
             found = {name: one.ndcg(rank) for name, rank in rankers.items()}
-            variants = {model.variant: found["vectors"]}
+            some = one.fewer(VARIANT_QUESTIONS)
+            variants = {model.variant: some.ndcg(searched.by_vectors)}
             for name in other_variants(model):
                 with Embedder(options.bundle, variant=name) as other:
-                    variants[name] = one.ndcg(Searched(path, other).by_vectors)
+                    variants[name] = some.ndcg(Searched(path, other).by_vectors)
             composed = [unicodedata.normalize("NFC", text) for text in one.documents]
             words = {name: one.ndcg(word_ranker(way, composed)) for name, way in WAYS.items()}
             results["sets"][one.name] = {
                 "documents": report.indexed,
                 "passages": report.passages,
                 "questions": len(one.questions),
+                "variant_questions": len(some.questions),
                 "search": compared(found),
                 "words": compared(words),
                 "variants": compared(variants),

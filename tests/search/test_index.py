@@ -1,6 +1,7 @@
 """Hits, and what is refused."""
 
 import threading
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,15 @@ def test_a_hit_says_where_it_is_and_why(make_index: MakeIndex, tmp_path: Path) -
 def test_words_are_found_inside_other_words(make_index: MakeIndex, query: str) -> None:
     with make_index(a="국내여행지에는 물이 많다. It runs GPT4를.", b="시장 소식") as index:
         assert len(index.matching(query)) == 1
+
+
+def test_decomposed_text_and_question_are_found(make_index: MakeIndex) -> None:
+    decomposed = unicodedata.normalize("NFD", "국내여행지")
+    with make_index(a=decomposed, b="시장 소식") as index:
+        (first, _) = index.search(unicodedata.normalize("NFD", "여행"))
+        assert len(index.matching(unicodedata.normalize("NFD", "여행"))) == 1
+    assert first.text == "국내여행지"
+    assert [first.snippet[a:b] for a, b in first.highlights] == ["여행"]
 
 
 def test_words_of_headings_are_found_in_what_is_below_them(make_index: MakeIndex) -> None:

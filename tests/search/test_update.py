@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ondol.errors import IndexFormatError, IndexModelError, InputError
-from ondol.search import Index, UpdateReport, update
+from ondol.search import Index, Progress, UpdateReport, update
 from ondol.search.codes import signs, unpacked
 from ondol.search.update import BATCH
 from ondol.testing import FakeEmbedder
@@ -221,11 +221,16 @@ def test_another_programs_database_is_left_alone(
     assert db.read_bytes() == before
 
 
-def test_progress_ends_at_the_total(write_files: WriteFiles, model: FakeEmbedder, db: Path) -> None:
-    folder = write_files({"a.txt": "사과", "b.txt": b"\0"})
-    seen = []
+def test_progress_rises_inside_a_file_and_ends_at_the_total(
+    write_files: WriteFiles, model: FakeEmbedder, db: Path
+) -> None:
+    long = "\n\n".join(f"# {n}" for n in range(2 * BATCH))
+    folder = write_files({"a.md": long, "b.txt": b"\0", "c.txt": "사과"})
+    seen: list[Progress] = []
     update(db, folder, model, report_progress=seen.append)
-    assert (seen[-1].done, seen[-1].total, seen[-1].passages) == (7, 7, 1)
+    total = len(long) + 1 + 6
+    assert (seen[-1].done, seen[-1].total, seen[-1].passages) == (total, total, 2 * BATCH + 1)
+    assert seen[0].done == len(long) // 2
     assert [one.done for one in seen] == sorted(one.done for one in seen)
 
 

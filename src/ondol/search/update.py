@@ -91,22 +91,32 @@ class Progress:
 
 @dataclass
 class _File:
-    """A file that is being read. id: its row, once there is one."""
+    """A file that is being read. passages: how many it has; id: its row, once there is one."""
 
     found: Found
     sha256: str
     unit: Unit
+    passages: int
     id: int | None
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A passage on its way. last: the file's last one."""
+    """A passage on its way."""
 
     file: _File
     position: int
     passage: Passage
-    last: bool
+
+    @property
+    def last(self) -> bool:
+        """Whether the file is complete with it."""
+        return self.position == self.file.passages - 1
+
+    @property
+    def bytes_done(self) -> int:
+        """The file's bytes up to here, about."""
+        return self.file.found.bytes * (self.position + 1) // self.file.passages
 
 
 def update(
@@ -253,9 +263,11 @@ class _Update:
                 if len(pending) == BATCH:
                     self._write(pending)
                     pending = []
+                    self._progress(piece.bytes_done)
             self._done += found.bytes
             self._progress()
         self._write(pending)
+        self._progress()
 
     def _pieces(self, found: Found) -> Iterator[_Piece]:
         """The passages of a file that are not in the index yet."""
@@ -282,7 +294,6 @@ class _Update:
         except UnreadableError as error:
             self._record_problem(found, sha256, str(error))
             return
-        file = _File(found, sha256, document.unit, row[0][0] if row else None)
         size = passage_tokens(self._model)
         made = list(
             passages(
@@ -292,8 +303,9 @@ class _Update:
                 overlap=min(OVERLAP_TOKENS, size // 4),
             )
         )
+        file = _File(found, sha256, document.unit, len(made), row[0][0] if row else None)
         for position in range(self._stored(file), len(made)):
-            yield _Piece(file, position, made[position], position == len(made) - 1)
+            yield _Piece(file, position, made[position])
 
     def _content(self, found: Found, most: int) -> bytes | None:
         """None if the file cannot be read; the reason is recorded."""
@@ -345,7 +357,6 @@ class _Update:
             ) from error
         self.report.passages += len(pieces)
         self.report.indexed += sum(piece.last for piece in pieces)
-        self._progress()
 
     def _store(self, piece: _Piece, vector: NDArray[np.float32]) -> None:
         """vector: (dim,) float32."""
@@ -411,8 +422,9 @@ class _Update:
         write_setting(self._connection, "centre", self._centre.tolist())
         write_setting(self._connection, "centred_at", count)
 
-    def _progress(self) -> None:
-        self._report_progress(Progress(self._done, self._total, self.report.passages))
+    def _progress(self, within: int = 0) -> None:
+        """within: bytes of the file at work."""
+        self._report_progress(Progress(self._done + within, self._total, self.report.passages))
 
 
 def passage_tokens(model: Model) -> int:
