@@ -1,6 +1,7 @@
 """`ondol serve --ui` and `ondol app`, up to where they would serve."""
 
 import queue
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def while_it_serves(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ask], list[Any
     def plan(ask: Ask) -> list[Any]:
         answers: list[Any] = []
 
-        def run_server(app: Any, bound: Any) -> None:
+        def run_server(app: Any, bound: Any, *, announcement: str) -> None:
+            print(announcement, file=sys.stderr)
             with TestClient(app, base_url="http://127.0.0.1") as client:
                 answers.append(ask(client))
 

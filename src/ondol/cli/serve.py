@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -178,11 +177,11 @@ def run(args: argparse.Namespace, *, announce: Callable[[str], object] | None = 
             lanes=embedder.threads,
             routes=open_page(args, index, embedder, model.name, stack) if args.ui else (),
         )
-        print(f"serving {model.name} ({model.variant}) on {url_of(bound)}", file=sys.stderr)
         if announce is not None:
             bound.listen()  # Who connects before the server runs is answered when it does.
             announce(url_of(bound))
-        run_server(app, bound)
+        announcement = f"serving {model.name} ({model.variant}) on {url_of(bound)}"
+        run_server(app, bound, announcement=announcement)
     return 0
 
 

@@ -31,9 +31,8 @@ class _Request(Generic[Item, Result]):
         if not self.done.done() and sum(map(len, self.results.values())) == len(self.items):
             self.done.set_result([r for _, part in sorted(self.results.items()) for r in part])
 
-    def fail(self, error: BaseException) -> None:
-        """The caller gets the error; items that were not taken never will be."""
-        self.taken = len(self.items)
+    def fail(self, error: Exception) -> None:
+        """The caller gets the error, and no results any more."""
         if not self.done.done():
             self.done.set_exception(error)
 
@@ -104,8 +103,7 @@ class BatchQueue(Generic[Item, Result]):
         try:
             return await done
         finally:
-            if request.left:
-                self._waiting.remove(request)
+            self._drop(request)
 
     def close(self) -> None:
         """End the threads when their batches have ended. Nothing may be submitted any more."""
@@ -124,18 +122,21 @@ class BatchQueue(Generic[Item, Result]):
         room = self._batch_cost
         while self._waiting:
             request = self._waiting[0]
-            start, spent = request.taken, 0
+            start, spent, had_share = request.taken, 0, False
             while request.left:
                 cost = self._cost(request.items[request.taken])
-                first = not slices and request.taken == start
-                if not first and spent + cost > min(self._share, room):
+                had_share = spent > 0 and spent + cost > self._share
+                if had_share or (cost > room - spent and (slices or spent)):
                     break
                 request.taken += 1
                 spent += cost
-            if request.taken == start:
-                break
-            room -= spent
-            slices.append(_Slice(request, start, request.items[start : request.taken]))
+            if request.taken > start:
+                if slices and slices[-1].request is request:
+                    start = slices.pop().start
+                slices.append(_Slice(request, start, request.items[start : request.taken]))
+                room -= spent
+            if request.left and not had_share:
+                break  # The batch is full; the rest of its share stands first in the next one.
             self._waiting.popleft()
             if request.left:
                 self._waiting.append(request)
@@ -149,7 +150,7 @@ class BatchQueue(Generic[Item, Result]):
                 results = await self._on_thread(items)
             except Exception as error:
                 if len(slices) == 1:
-                    slices[0].request.fail(error)
+                    self._fail(slices[0].request, error)
                 else:
                     await self._run_apart(slices)
                 return
@@ -164,10 +165,22 @@ class BatchQueue(Generic[Item, Result]):
     async def _run_apart(self, slices: list[_Slice[Item, Result]]) -> None:
         """After an error: only the request whose items raise it shall fail."""
         for part in slices:
+            if part.request.done.done():
+                continue
             try:
                 part.request.fill(part.start, await self._on_thread(list(part.items)))
             except Exception as error:
-                part.request.fail(error)
+                self._fail(part.request, error)
+
+    def _fail(self, request: _Request[Item, Result], error: Exception) -> None:
+        request.fail(error)
+        self._drop(request)
+
+    def _drop(self, request: _Request[Item, Result]) -> None:
+        """Items that no batch has taken yet never will be."""
+        if request.left:
+            request.taken = len(request.items)
+            self._waiting.remove(request)
 
     async def _on_thread(self, items: list[Item]) -> Sequence[Result]:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, items)

@@ -74,7 +74,8 @@ class Gate:
     def _check_key(authorization: str, api_key: str) -> None:
         scheme, _, given = authorization.partition(" ")
         # In constant time: the time must not tell how much of a guess was right.
-        same = hmac.compare_digest(given.strip().encode(), api_key.encode())
+        # Headers are read as Latin-1, whatever they are.
+        same = hmac.compare_digest(given.strip(" ").encode("latin-1"), api_key.encode())
         if scheme.lower() != "bearer" or not same:
             raise RequestError(
                 HTTPStatus.UNAUTHORIZED,

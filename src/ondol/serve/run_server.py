@@ -61,8 +61,22 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run_server(app: Starlette, bound: socket.socket) -> None:
+class _Server(uvicorn.Server):
+    """Says when clients can come."""
+
+    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(self._announcement, file=sys.stderr, flush=True)
+
+
+def run_server(app: Starlette, bound: socket.socket, *, announcement: str) -> None:
     """Serve until SIGTERM or Ctrl-C, then let what has come end, for 30 seconds at most.
+
+    announcement: a line for standard error, once clients can come.
 
     Raises SystemExit(0) after SIGTERM, KeyboardInterrupt after Ctrl-C.
     """
@@ -80,7 +94,7 @@ def run_server(app: Starlette, bound: socket.socket) -> None:
     # uvicorn ends by raising the signal that stopped it once more, for the handler before its own.
     before = signal.signal(signal.SIGTERM, _exit)
     try:
-        uvicorn.Server(config).run(sockets=[bound])
+        _Server(config, announcement).run(sockets=[bound])
     finally:
         signal.signal(signal.SIGTERM, before)
 

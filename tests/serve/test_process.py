@@ -1,0 +1,98 @@
+"""`ondol serve` as a process: its key, its end, its limits, and what it says of a taken port."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+StartServer = Callable[..., Any]
+
+
+def connection(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+
+
+def ask(url: str, texts: list[str], **headers: str) -> tuple[int, Any]:
+    asked = connection(url)
+    asked.request("POST", "/embed", json.dumps({"inputs": texts}), headers)
+    response = asked.getresponse()
+    return response.status, json.loads(response.read())
+
+
+def test_sigterm_lets_a_request_end_and_takes_no_other(start_server: StartServer) -> None:
+    server = start_server()
+    many = [f"{n} 번째 문장이다. " * 20 for n in range(60)]
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(ask, server.url, many)
+        metrics = connection(server.url)
+        while True:
+            metrics.request("GET", "/metrics")
+            if b"ondol_requests_in_progress 1.0" in metrics.getresponse().read():
+                break
+            time.sleep(0.005)
+        code, log = server.stop(signal.SIGTERM)
+        status, vectors = running.result()
+    assert code == 0, log
+    assert status == 200
+    assert len(vectors) == 60
+    assert "POST /embed 200" in log
+    assert "Traceback" not in log
+    with pytest.raises(ConnectionRefusedError):
+        ask(server.url, ["a"])
+
+
+def test_ctrl_c_exits_with_130(start_server: StartServer) -> None:
+    code, log = start_server().stop(signal.SIGINT)
+    assert code == 130
+    assert log == ""
+
+
+def test_the_key_of_the_environment_is_asked_for_and_not_told(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONDOL_API_KEY", "a-secret")
+    server = start_server("--max-texts", "2", "--max-body", "100")
+    assert ask(server.url, ["a"])[0] == 401
+    key = {"Authorization": "Bearer a-secret"}
+    assert ask(server.url, ["a"], **key)[0] == 200
+    assert ask(server.url, ["a", "b", "c"], **key)[0] == 413
+    assert ask(server.url, ["a" * 100], **key)[0] == 413
+    code, log = server.stop(signal.SIGTERM)
+    assert code == 0
+    assert "a-secret" not in server.first_line + log
+
+
+def test_a_body_sent_in_chunks_is_bounded_too(start_server: StartServer) -> None:
+    server = start_server("--max-body", "1000")
+    asked = connection(server.url)
+    chunks = (b'{"inputs": "' + b"a" * 600 for _ in range(5))
+    asked.request("POST", "/embed", chunks, encode_chunked=True)
+    response = asked.getresponse()
+    assert response.status == 413
+    assert json.loads(response.read())["error_type"] == "Validation"
+
+
+def test_a_taken_port_is_an_error_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "ondol", "serve", "--port", port],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"ondol: error: cannot listen on 127.0.0.1 port {port}: ")
+    assert done.stderr.count("\n") == 1
