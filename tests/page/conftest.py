@@ -10,6 +10,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from ondol.benchmarks.results import BenchReport, Latency, Quality, Status, VariantResult
+from ondol.engine import Engine
 from ondol.manifest import Manifest
 from ondol.page.finding import OpenIndex
 from ondol.page.measuring import Measuring
@@ -19,6 +21,7 @@ from ondol.search import Index, update
 from ondol.serve.app import create_app
 from ondol.serve.served_model import ServedModel
 from ondol.testing import FakeEmbedder
+from ondol.variants import Variant
 
 DOCUMENTS = {
     "여행.md": "# 국내 여행\n\n제주도는 😀 화산섬이며 여행지로 이름났다.\n",
@@ -78,6 +81,37 @@ def bench() -> Callable[..., tuple[str, ...]]:
         return (sys.executable, "-c", BENCH, str(seconds), str(code), str(results))
 
     return command
+
+
+@pytest.fixture
+def report() -> BenchReport:
+    """Results of one variant, enough for two plots."""
+    return BenchReport(
+        command="ondol bench",
+        measured_at="2026-01-02T03:04:05+00:00",
+        bundle="b",
+        model={"source": "s"},
+        machine={"processor": "p"},
+        threads=2,
+        texts=1,
+        tokens=3,
+        rounds=5,
+        complete=True,
+        variants=(
+            VariantResult(
+                name=Variant.ONNX_INT8,
+                engine=Engine.ONNXRUNTIME,
+                bytes=17_000_000,
+                status=Status.OK,
+                problem=None,
+                quality=Quality(64, 0.999, 0.998, 0.99),
+                cold_start_ms=300.0,
+                peak_bytes=200_000_000,
+                latency=(Latency(16, 4.5, 5.0, 100), Latency(64, 11.0, 12.0, 100)),
+                throughput=(),
+            ),
+        ),
+    )
 
 
 @pytest.fixture

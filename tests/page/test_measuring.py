@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,24 +12,6 @@ from ondol.errors import InputError
 from ondol.page.measuring import Measuring, State, read_report
 
 Bench = Callable[..., tuple[str, ...]]
-
-
-@pytest.fixture
-def report() -> BenchReport:
-    """A run that measured nothing."""
-    return BenchReport(
-        command="ondol bench",
-        measured_at="2026-01-02T03:04:05+00:00",
-        bundle="b",
-        model={"source": "s"},
-        machine={"processor": "p"},
-        threads=2,
-        texts=1,
-        tokens=3,
-        rounds=5,
-        complete=True,
-        variants=(),
-    )
 
 
 @pytest.fixture
@@ -51,7 +34,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def test_results_are_read_when_it_ends(
     bench: Bench, results: Path, report: BenchReport, code: int
 ) -> None:
-    with Measuring(bench(results=results, code=code)) as measuring:
+    with closing(Measuring(bench(results=results, code=code))) as measuring:
         measuring.start()
         wait_until(lambda: measuring.snapshot.state is State.DONE)
         assert measuring.snapshot.report == report
@@ -59,7 +42,7 @@ def test_results_are_read_when_it_ends(
 
 
 def test_progress_is_the_last_line(bench: Bench) -> None:
-    with Measuring(bench(seconds=60)) as measuring:
+    with closing(Measuring(bench(seconds=60))) as measuring:
         measuring.start()
         wait_until(lambda: measuring.snapshot.progress == "[   0.0 s] onnx-int8: load")
 
@@ -67,7 +50,7 @@ def test_progress_is_the_last_line(bench: Bench) -> None:
 def test_what_was_measured_until_it_is_stopped_stays(
     bench: Bench, results: Path, report: BenchReport
 ) -> None:
-    with Measuring(bench(seconds=60, results=results)) as measuring:
+    with closing(Measuring(bench(seconds=60, results=results))) as measuring:
         measuring.start()
         wait_until(lambda: measuring.snapshot.progress != "")
         measuring.stop()
@@ -79,7 +62,7 @@ def test_one_that_does_not_stop_is_ended(bench: Bench, monkeypatch: pytest.Monke
     monkeypatch.setattr("ondol.page.measuring._GRACE", 0.1)
     command = list(bench(seconds=60))
     command[2] = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + command[2]
-    with Measuring(command) as measuring:
+    with closing(Measuring(command)) as measuring:
         measuring.start()
         wait_until(lambda: measuring.snapshot.progress != "")
         measuring.stop()
@@ -90,7 +73,7 @@ def test_one_that_does_not_stop_is_ended(bench: Bench, monkeypatch: pytest.Monke
 def test_one_that_fails_keeps_the_results_before(
     bench: Bench, report: BenchReport, code: int
 ) -> None:
-    with Measuring(bench(code=code), report) as measuring:
+    with closing(Measuring(bench(code=code), report)) as measuring:
         assert measuring.snapshot.state is State.DONE
         measuring.start()
         wait_until(lambda: measuring.snapshot.state is State.FAILED)
@@ -98,7 +81,7 @@ def test_one_that_fails_keeps_the_results_before(
 
 
 def test_a_second_start_is_the_same_measurement(bench: Bench) -> None:
-    with Measuring(bench(seconds=60)) as measuring:
+    with closing(Measuring(bench(seconds=60))) as measuring:
         measuring.start()
         first = measuring._process
         measuring.start()
@@ -108,7 +91,7 @@ def test_a_second_start_is_the_same_measurement(bench: Bench) -> None:
 
 
 def test_stopping_nothing_does_nothing(bench: Bench) -> None:
-    with Measuring(bench()) as measuring:
+    with closing(Measuring(bench())) as measuring:
         measuring.stop()
         assert measuring.snapshot.state is State.NONE
 

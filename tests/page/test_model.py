@@ -6,8 +6,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from ondol.benchmarks.results import BenchReport, Latency, Quality, Status, VariantResult
-from ondol.engine import Engine
+from ondol.benchmarks.results import BenchReport
 from ondol.manifest import Manifest
 from ondol.page.measuring import Measuring
 from ondol.runtime.default import default_bundle
@@ -39,9 +38,9 @@ def test_an_unknown_plot_is_not_there(make_client: MakeClient) -> None:
 
 
 def test_results_of_an_earlier_run_are_shown(
-    make_client: MakeClient, bench: Callable[..., tuple[str, ...]]
+    make_client: MakeClient, bench: Callable[..., tuple[str, ...]], report: BenchReport
 ) -> None:
-    client = make_client(measuring=Measuring(bench(), report_of_one_variant()))
+    client = make_client(measuring=Measuring(bench(), report))
     found = client.get("/ui/measurement").json()
     assert found["state"] == "done"
     assert found["report"]["variants"][0]["latency"][0]["p50_ms"] == 4.5
@@ -51,10 +50,13 @@ def test_results_of_an_earlier_run_are_shown(
 
 
 def test_a_measurement_runs_beside_the_server(
-    make_client: MakeClient, bench: Callable[..., tuple[str, ...]], tmp_path: Path
+    make_client: MakeClient,
+    bench: Callable[..., tuple[str, ...]],
+    report: BenchReport,
+    tmp_path: Path,
 ) -> None:
     results = tmp_path / "r.json"
-    results.write_text(report_of_one_variant().to_json(), encoding="utf-8")
+    results.write_text(report.to_json(), encoding="utf-8")
     client = make_client(measuring=Measuring(bench(seconds=60, results=results)))
     assert client.get("/ui/measurement").json()["report"] is None
     assert client.post("/ui/measurement/start").json()["state"] == "running"
@@ -66,33 +68,3 @@ def test_a_measurement_runs_beside_the_server(
         time.sleep(0.01)
     assert found["state"] == "stopped"
     assert found["report"]["variants"][0]["name"] == "onnx-int8"
-
-
-def report_of_one_variant() -> BenchReport:
-    """Enough for two plots."""
-    return BenchReport(
-        command="ondol bench",
-        measured_at="2026-01-02T03:04:05+00:00",
-        bundle="b",
-        model={"source": "s"},
-        machine={"processor": "p"},
-        threads=2,
-        texts=1,
-        tokens=3,
-        rounds=5,
-        complete=True,
-        variants=(
-            VariantResult(
-                name=Variant.ONNX_INT8,
-                engine=Engine.ONNXRUNTIME,
-                bytes=17_000_000,
-                status=Status.OK,
-                problem=None,
-                quality=Quality(64, 0.999, 0.998, 0.99),
-                cold_start_ms=300.0,
-                peak_bytes=200_000_000,
-                latency=(Latency(16, 4.5, 5.0, 100), Latency(64, 11.0, 12.0, 100)),
-                throughput=(),
-            ),
-        ),
-    )

@@ -1,7 +1,7 @@
 """The options of `ondol serve --ui`, and the page they describe."""
 
 import argparse
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,7 @@ def open_page(
         embedder.manifest,
         name=name,
         variant=embedder.variant,
-        measuring=stack.enter_context(measuring),
+        measuring=stack.enter_context(closing(measuring)),
         opened=_open_index(path, embedder, stack),
         opener=desktop_opener(),
         full_tokenizer=args.full_tokenizer,

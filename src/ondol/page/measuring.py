@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ondol.benchmarks.results import BenchReport
@@ -49,7 +48,7 @@ class Snapshot:
 
 
 class Measuring:
-    """Measures a bundle when it is told to. A context manager: at its end nothing runs any more.
+    """Measures a bundle when it is told to. After `close` nothing runs any more.
 
     Args:
         command: a program that does what `ondol bench` does; `--out DIR` is added to it.
@@ -115,17 +114,6 @@ class Measuring:
         if process is not None and reader is not None:
             _kill(process)
             reader.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _read(
         self, process: subprocess.Popen[str], folder: tempfile.TemporaryDirectory[str]

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from ondol.benchmarks.axis import Axis
 from ondol.benchmarks.plots import Point, scatter
 from ondol.benchmarks.report_plots import report_plots
+from ondol.benchmarks.results import BenchReport
 from ondol.engine import Engine
 from ondol.manifest import Manifest
 from ondol.page.measuring import Measuring
@@ -86,7 +87,7 @@ class ModelTab:
                 "state": found.state.value,
                 "progress": found.progress,
                 "report": None if report is None else json.loads(report.to_json()),
-                "plots": list(self._plots() - {_RECORDED: ""}.keys()),
+                "plots": list(_measured_plots(report)),
             }
         )
 
@@ -114,7 +115,11 @@ class ModelTab:
 
     def _plots(self) -> Mapping[str, str]:
         report = self._measuring.snapshot.report
-        return {_RECORDED: self._recorded, **({} if report is None else report_plots(report))}
+        return {_RECORDED: self._recorded, **_measured_plots(report)}
+
+
+def _measured_plots(report: BenchReport | None) -> Mapping[str, str]:
+    return {} if report is None else report_plots(report)
 
 
 def recorded_plot(manifest: Manifest) -> str:

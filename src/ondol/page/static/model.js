@@ -2,9 +2,10 @@
 
 import { byId, element, fillTable, showProblem } from "./dom.js";
 import { number, onLanguage, say } from "./language.js";
-import { AnsweredError, GoneError, ask, whenBack } from "./server.js";
+import { ask, report } from "./server.js";
 
 const POLL_MS = 1000;
+const problem = byId("model-problem");
 
 let model = null;
 let measurement = null;
@@ -22,7 +23,7 @@ export async function showModel() {
     model ??= await ask("/ui/model");
     draw();
   } catch (error) {
-    report(error, showModel);
+    report(error, problem, showModel);
     return;
   }
   update("/ui/measurement");
@@ -32,20 +33,14 @@ async function update(path, body) {
   clearTimeout(timer);
   try {
     measurement = await ask(path, { body });
-    showProblem(byId("model-problem"), null);
+    showProblem(problem, null);
     draw();
     if (measurement.state === "running") {
       timer = setTimeout(update, POLL_MS, "/ui/measurement");
     }
   } catch (error) {
-    report(error, () => update("/ui/measurement"));
+    report(error, problem, () => update("/ui/measurement"));
   }
-}
-
-function report(error, again) {
-  if (error instanceof GoneError) whenBack(again);
-  else if (error instanceof AnsweredError) showProblem(byId("model-problem"), error.message);
-  else throw error;
 }
 
 function draw() {

@@ -2,12 +2,13 @@
 
 import { byId, element, showProblem } from "./dom.js";
 import { number, onLanguage, say } from "./language.js";
-import { AnsweredError, GoneError, ask, whenBack } from "./server.js";
+import { ask, report } from "./server.js";
 import { Latest, onPause } from "./typing.js";
 
 const query = byId("query");
 const list = byId("hits");
 const latest = new Latest();
+const problem = byId("search-problem");
 
 let index = null;
 let answer = null; // of the last search, null before the first
@@ -44,7 +45,7 @@ async function describe() {
     draw();
     byId("no-index").hidden = index !== null;
   } catch (error) {
-    report(error, describe);
+    report(error, problem, describe);
   }
 }
 
@@ -53,26 +54,19 @@ async function search(text) {
   const signal = latest.next();
   if (text.trim() === "") {
     answer = null;
-    showProblem(byId("search-problem"), null);
+    showProblem(problem, null);
     draw();
     return;
   }
   byId("found").textContent = say("searching");
   try {
     answer = await ask("/ui/search", { body: { text }, signal });
-    showProblem(byId("search-problem"), null);
+    showProblem(problem, null);
     draw();
   } catch (error) {
-    if (error.name === "AbortError") return;
-    byId("found").textContent = "";
-    report(error, () => search(searched));
+    if (!signal.aborted) byId("found").textContent = "";
+    report(error, problem, () => search(searched));
   }
-}
-
-function report(error, again) {
-  if (error instanceof GoneError) whenBack(again);
-  else if (error instanceof AnsweredError) showProblem(byId("search-problem"), error.message);
-  else throw error;
 }
 
 function draw() {
@@ -133,7 +127,7 @@ function drawHit(hit, place) {
       await ask("/ui/open", { body: { id: hit.open } });
       open.textContent = say("opened");
     } catch (error) {
-      report(error, () => {});
+      report(error, problem, () => {});
     }
   });
   const ranks = ["vector_rank", "word_rank"]

@@ -2,11 +2,12 @@
 
 import { byId, element, fillTable, showProblem } from "./dom.js";
 import { number, onLanguage, say } from "./language.js";
-import { AnsweredError, GoneError, ask, whenBack } from "./server.js";
+import { ask, report } from "./server.js";
 import { Latest, onPause } from "./typing.js";
 
 const field = byId("text");
 const latest = new Latest();
+const problem = byId("segments-problem");
 
 let most = null; // tokens of the longest text
 let answer = { pieces: [], full: null };
@@ -21,7 +22,7 @@ export async function showSegments() {
   try {
     most ??= (await ask("/ui/model")).max_tokens;
   } catch (error) {
-    report(error, showSegments);
+    report(error, problem, showSegments);
     return;
   }
   segment(field.value);
@@ -30,18 +31,11 @@ export async function showSegments() {
 async function segment(text) {
   try {
     answer = await ask("/ui/segments", { body: { text }, signal: latest.next() });
-    showProblem(byId("segments-problem"), null);
+    showProblem(problem, null);
     draw();
   } catch (error) {
-    if (error.name === "AbortError") return;
-    report(error, () => segment(field.value));
+    report(error, problem, () => segment(field.value));
   }
-}
-
-function report(error, again) {
-  if (error instanceof GoneError) whenBack(again);
-  else if (error instanceof AnsweredError) showProblem(byId("segments-problem"), error.message);
-  else throw error;
 }
 
 function draw() {

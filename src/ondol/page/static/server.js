@@ -1,21 +1,24 @@
 // Requests to the server that the page came from.
 
-import { byId } from "./dom.js";
+import { byId, showProblem } from "./dom.js";
 
 const RETRY_MS = 1000;
 
 /** The server answered, and said why it could not do what was asked. */
-export class AnsweredError extends Error {}
+class AnsweredError extends Error {}
 
 /** The server did not answer: it has been stopped. */
-export class GoneError extends Error {}
+class GoneError extends Error {}
 
 const waiting = new Set();
 let watching = false;
 
-/** Have `again` called once when the server answers again after it was gone. */
-export function whenBack(again) {
-  waiting.add(again);
+/** What becomes of an error of `ask`: shown in `place`, or, if the server is gone, `again` is called
+ *  when it is back. An aborted request was replaced by another. */
+export function report(error, place, again) {
+  if (error instanceof GoneError) waiting.add(again);
+  else if (error instanceof AnsweredError) showProblem(place, error.message);
+  else if (error.name !== "AbortError") throw error;
 }
 
 /** JSON of GET path, or of POST path if there is a body. Raises AnsweredError, GoneError, and an
@@ -30,15 +33,15 @@ export async function ask(path, { body, signal } = {}) {
           headers: { "Content-Type": "application/json" },
           body: JSON.stringify(body),
         };
-  let response;
+  let response, content;
   try {
     response = await fetch(path, options);
+    content = await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     watch();
     throw new GoneError();
   }
-  const content = await response.json();
   if (!response.ok) throw new AnsweredError(content.error);
   return content;
 }
