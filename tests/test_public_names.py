@@ -14,7 +14,7 @@ import ondol.errors
 HEAVY = (
     "torch", "transformers", "optimum", "onnx", "sentence_transformers", "gguf", "pyarrow",
     "huggingface_hub", "requests", "apsw", "sqlite_vec", "pypdf", "docx", "lxml", "markdown_it",
-    "pathspec", "snowballstemmer",
+    "pathspec", "snowballstemmer", "starlette", "uvicorn", "pydantic", "prometheus_client",
 )  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def report() -> BenchReport:
         command="ondol bench",
         measured_at="2026-01-02T03:04:05+00:00",
         bundle="b",
-        model={"source": "s"},
+        model={"source": "s", "layers": 1, "rows": 1},
         machine={"processor": "p"},
         threads=2,
         texts=1,

@@ -1,10 +1,21 @@
 """The index's numbers, and passages that fit."""
 
+import asyncio
+import json
+import threading
 from collections.abc import Callable
+from pathlib import Path
+from typing import cast
 
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.testclient import TestClient
+from starlette.types import Message
 
-from ondol.page.finding import OpenIndex, marked
+from ondol.page.finding import Finding, OpenIndex, marked
+from ondol.page.opening import Opening
+from ondol.search import Hit, Index
+from ondol.serve.limits import Limits
 
 MakeClient = Callable[..., TestClient]
 
@@ -44,6 +55,55 @@ def test_an_empty_text_is_a_wrong_request(make_client: MakeClient, index: OpenIn
 def test_what_a_person_types_is_short(make_client: MakeClient, index: OpenIndex) -> None:
     answer = make_client(opened=index).post("/ui/search", json={"text": "x" * 300_000})
     assert answer.status_code == 413
+
+
+class SlowIndex:
+    """An index whose searches wait until they may go on."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.go_on = threading.Event()
+
+    def search(self, text: str, limit: int) -> list[Hit]:
+        self.asked.append(text)
+        self.go_on.wait(10)
+        return []
+
+
+def request(text: str, *, gone: bool) -> Request:
+    """A search for a text; gone: the browser does not wait for its answer."""
+    messages = [{"type": "http.request", "body": json.dumps({"text": text}).encode()}]
+    if gone:
+        messages.append({"type": "http.disconnect"})
+
+    async def receive() -> Message:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop(0)
+
+    return Request({"type": "http", "method": "POST", "headers": []}, receive)
+
+
+def test_a_search_that_nobody_waits_for_is_not_begun() -> None:
+    index = SlowIndex()
+    limits = Limits()
+    opened = OpenIndex(Path("index.sqlite3"), cast(Index, index))
+    finding = Finding(opened, Opening(None, limits), limits)
+
+    async def type_on() -> list[Response | BaseException]:
+        searches = [
+            asyncio.create_task(finding.search(request(text, gone=text == "여ㅎ")))
+            for text in ("여", "여ㅎ", "여행")
+        ]
+        await asyncio.sleep(0.05)  # all of them have come
+        index.go_on.set()
+        return await asyncio.gather(*searches, return_exceptions=True)
+
+    first, second, third = asyncio.run(type_on())
+    assert index.asked == ["여", "여행"]
+    assert isinstance(second, ClientDisconnect)
+    assert isinstance(first, Response)
+    assert isinstance(third, Response)
 
 
 def test_parts_put_together_are_the_text() -> None:

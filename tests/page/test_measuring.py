@@ -3,13 +3,16 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ondol.benchmarks.results import BenchReport
 from ondol.errors import InputError
-from ondol.page.measuring import Measuring, State, read_report
+from ondol.manifest import Manifest
+from ondol.page.measuring import Measuring, State, earlier_report, read_report
+from ondol.runtime.default import default_bundle
 
 Bench = Callable[..., tuple[str, ...]]
 
@@ -99,6 +102,17 @@ def test_stopping_nothing_does_nothing(bench: Bench) -> None:
 def test_a_bundle_is_measured_by_ondol_bench() -> None:
     command = Measuring.of(Path("bundle"), threads=2)._command
     assert command[1:] == ("-m", "ondol", "bench", "bundle", "--threads", "2")
+
+
+def test_results_of_another_model_are_not_taken(results: Path, report: BenchReport) -> None:
+    manifest = Manifest.read(default_bundle())
+    with pytest.raises(
+        InputError, match=r"another model .*\('s', 1, 1\), expected \('standin', 6,"
+    ):
+        earlier_report(results, manifest)
+    own = {"source": "standin", "layers": 6, "rows": manifest.vocabulary.rows}
+    results.write_text(replace(report, model=own).to_json(), encoding="utf-8")
+    assert earlier_report(results, manifest).model == own
 
 
 def test_an_unreadable_file_of_results_is_an_error(tmp_path: Path) -> None:

@@ -89,11 +89,11 @@ def open_page(
     args: argparse.Namespace, path: Path | None, embedder: "Embedder", name: str, stack: ExitStack
 ) -> "list[BaseRoute]":
     """The page of a model. path: of the index. What is opened for it, `stack` closes."""
-    from ondol.page.measuring import Measuring, read_report
+    from ondol.page.measuring import Measuring, earlier_report
     from ondol.page.opening import desktop_opener
     from ondol.page.routes import page_routes
 
-    report = None if args.bench is None else read_report(args.bench)
+    report = None if args.bench is None else earlier_report(args.bench, embedder.manifest)
     measuring = Measuring.of(embedder.path, threads=embedder.threads, report=report)
     return page_routes(
         embedder.path,

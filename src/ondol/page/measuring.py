@@ -14,6 +14,7 @@ from typing import Self
 
 from ondol.benchmarks.results import BenchReport
 from ondol.errors import InputError
+from ondol.manifest import Manifest
 
 #: Seconds after which a measurement that was told to stop is ended.
 _GRACE = 10.0
@@ -140,6 +141,22 @@ def read_report(path: Path) -> BenchReport:
             f"cannot read {path} ({error}); expected bench.json, as `ondol bench --out DIR` "
             "writes it into DIR"
         ) from error
+
+
+def earlier_report(path: Path, manifest: Manifest) -> BenchReport:
+    """`read_report` of a file with results of this model.
+
+    Raises InputError also if they are another model's.
+    """
+    report = read_report(path)
+    expected = (manifest.source.id, manifest.architecture.layers, manifest.vocabulary.rows)
+    found = tuple(report.model.get(name) for name in ("source", "layers", "rows"))
+    if found != expected:
+        raise InputError(
+            f"{path} holds results of another model (source, layers and rows are {found}, "
+            f"expected {expected}): measure this one with `ondol bench`"
+        )
+    return report
 
 
 def _ended(code: int, results: Path, before: Snapshot) -> Snapshot:

@@ -50,9 +50,10 @@ class BatchQueue(Generic[Item, Result]):
     """Runs items in batches, on as many threads as there are lanes.
 
     A request that finds a lane free is run at once; what arrives while all are busy shares the
-    next batches. Requests take turns in the order of their arrival, each with a share of a batch
-    (deficit round robin, Shreedhar and Varghese 1995), so that a request with one text does not
-    wait for the end of one with a thousand. Belongs to one event loop.
+    next batches. A batch has a share of every request that waits, in the order of their arrival
+    (round robin, as deficit round robin of Shreedhar and Varghese 1995), so that a request with
+    one text waits neither for the end of one with a thousand nor for a batch full of its texts.
+    Belongs to one event loop.
 
     Args:
         run: from the items of a batch to as many results. Called on other threads, for up to
@@ -60,7 +61,7 @@ class BatchQueue(Generic[Item, Result]):
         cost: of an item, in tokens.
         lanes: batches that run at once, at least 1.
         batch_cost: sum of the costs of a batch; an item that costs more runs alone.
-        share: of one request, before the next one's turn.
+        share: of one request in a batch, if others wait too.
         on_batch: receives the number of items of every batch.
     """
 
@@ -120,23 +121,24 @@ class BatchQueue(Generic[Item, Result]):
         """The next batch: at least one item, as something waits."""
         slices: list[_Slice[Item, Result]] = []
         room = self._batch_cost
-        while self._waiting:
+        share = self._share if len(self._waiting) > 1 else self._batch_cost
+        for _ in range(len(self._waiting)):
             request = self._waiting[0]
-            start, spent, had_share = request.taken, 0, False
+            start, spent, is_full = request.taken, 0, False
             while request.left:
                 cost = self._cost(request.items[request.taken])
-                had_share = spent > 0 and spent + cost > self._share
-                if had_share or (cost > room - spent and (slices or spent)):
+                if spent and spent + cost > share:
+                    break
+                is_full = spent + cost > room and (spent > 0 or len(slices) > 0)
+                if is_full:
                     break
                 request.taken += 1
                 spent += cost
             if request.taken > start:
-                if slices and slices[-1].request is request:
-                    start = slices.pop().start
                 slices.append(_Slice(request, start, request.items[start : request.taken]))
                 room -= spent
-            if request.left and not had_share:
-                break  # The batch is full; the rest of its share stands first in the next one.
+            if is_full:
+                break  # It stands first in the next batch.
             self._waiting.popleft()
             if request.left:
                 self._waiting.append(request)

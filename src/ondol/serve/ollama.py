@@ -51,7 +51,7 @@ def endpoints(service: Service) -> list[Endpoint]:
         prompt = model.prompt(model=body.model, prompt_name=None)
         found = await service.embed(
             request,
-            service.texts_of(body.input),
+            await service.texts_of(body.input),
             prompt=prompt,
             # Its client sends 0 where no number was chosen.
             dimension=body.dimensions or None,

@@ -62,7 +62,7 @@ def endpoints(service: Service) -> list[Endpoint]:
     async def embeddings(request: Request) -> Response:
         body = await read_body(request, EmbeddingsBody, service.limits)
         prompt = model.prompt(model=body.model, prompt_name=body.prompt_name)
-        texts = service.texts_of(body.input)
+        texts = await service.texts_of(body.input)
         if not texts:
             raise invalid("input is an empty list; expected at least one text")
         found = await service.embed(request, texts, prompt=prompt, dimension=body.dimensions)

@@ -9,8 +9,8 @@ from starlette.responses import Response
 class ArrayResponse(Response):
     """JSON whose numpy arrays become lists, and float32 the shortest digits that read the same.
 
-    For 1,000 vectors of 384 numbers json.dumps takes 210 ms, in which no other request goes on,
-    orjson 9 ms.
+    json.dumps takes many times as long for a thousand vectors, and no other request goes on
+    meanwhile.
     """
 
     media_type = "application/json"

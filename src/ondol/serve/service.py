@@ -24,10 +24,14 @@ Answer = TypeVar("Answer")
 #: Texts as the protocols have them: one or several, as characters or as token ids.
 TextInput = str | list[str] | list[int] | list[list[int]]
 
-#: Tokens that a batch holds at most, by the bound that a token is a character or more. Real batches
-#: have a third of it, which the two cores of the machine that measured docs/server.md take 0.1 s
-#: for: no longer does a short text wait for the batch of a long request.
-BATCH_TOKENS = 2048
+#: Tokens that a batch holds at most, by the bound that a token is a character or more. Only texts
+#: of one length share a run of the engine, so a large batch has fuller runs, which take less of the
+#: processor; a small one ends sooner for who waits.
+BATCH_TOKENS = 8192
+
+#: Of these, what a request gets while others wait: with more, a short text would share its batch
+#: with too much of a long request.
+SHARE_TOKENS = 2048
 
 
 @dataclass(frozen=True)
@@ -105,46 +109,43 @@ class Service:
         self.metrics = metrics
         self._embedder = embedder
         self._token_ids = token_ids
-        self._reranker = reranker
         self._texts: BatchQueue[Wish, EmbeddedText] = BatchQueue(
             self._embed_batch,
             cost=lambda wish: self._cost(len(wish.text)),
             lanes=lanes,
             batch_cost=BATCH_TOKENS,
-            share=model.max_tokens,
+            share=SHARE_TOKENS,
             on_batch=metrics.batch_texts.observe,
         )
-        self._pairs: BatchQueue[tuple[str, str], float] = BatchQueue(
-            self._score_batch,
-            cost=lambda pair: self._cost(len(pair[0]) + len(pair[1])),
-            lanes=lanes,
-            batch_cost=BATCH_TOKENS,
-            share=model.max_tokens,
-            on_batch=metrics.batch_texts.observe,
-        )
-        metrics.watch_queue(lambda: self._texts.waiting + self._pairs.waiting)
+        self._pairs = None if reranker is None else self._pair_queue(reranker, lanes)
+        metrics.watch_queue(self._waiting)
 
     def close(self) -> None:
         """End the threads of the queues. The models stay open: whoever opened them closes them."""
         self._texts.close()
-        self._pairs.close()
+        if self._pairs is not None:
+            self._pairs.close()
 
-    def texts_of(self, given: TextInput) -> list[str]:
+    async def texts_of(self, given: TextInput) -> list[str]:
         """One text for each that a client means. A list of numbers is one text.
 
-        Raises RequestError 400 for token ids that cannot be turned into text.
+        Raises RequestError: 400 for token ids that cannot be turned into text, 413 for more lists
+        of them than the limit.
         """
         if isinstance(given, str):
             return [given]
-        texts: list[str] = []
-        if given and isinstance(given[0], int):
-            return [self._text_of([one for one in given if isinstance(one, int)])]
-        for one in given:
-            if isinstance(one, str):
-                texts.append(one)
-            elif isinstance(one, list):
-                texts.append(self._text_of(one))
-        return texts
+        texts = [one for one in given if isinstance(one, str)]
+        lists = [one for one in given if isinstance(one, list)]
+        single = [one for one in given if isinstance(one, int)]
+        if single:
+            lists = [single]
+        if not lists:
+            return texts
+        self._check_number(len(lists), "texts")
+        if self._token_ids is None:
+            raise invalid("the input is token ids, but this server reads texts alone")
+        # On a thread: long lists take long, and other requests go on meanwhile.
+        return await asyncio.to_thread(self._token_ids.texts, lists)
 
     async def embed(
         self,
@@ -200,7 +201,7 @@ class Service:
         Raises RequestError: 404 without a reranker, 413 for more texts than the limit;
         ClientDisconnect if nobody waits any more.
         """
-        if self._reranker is None:
+        if self._pairs is None:
             raise RequestError(
                 HTTPStatus.NOT_FOUND,
                 "this server has no reranker; start it with `ondol serve --reranker BUNDLE`",
@@ -220,11 +221,6 @@ class Service:
                 "once: send several requests",
             )
 
-    def _text_of(self, ids: Sequence[int]) -> str:
-        if self._token_ids is None:
-            raise invalid("the input is token ids, but this server reads texts alone")
-        return self._token_ids.text(ids)
-
     def _cost(self, characters: int) -> int:
         """A bound of the tokens of a text, `<s>` and `</s>` included, without tokenizing it."""
         return min(characters + 2, self.model.max_tokens)
@@ -242,10 +238,19 @@ class Service:
             rows.append(EmbeddedText(vector, tokens, index in truncated))
         return rows
 
-    def _score_batch(self, pairs: list[tuple[str, str]]) -> list[float]:
-        if self._reranker is None:
-            raise LookupError("a pair was queued, but there is no reranker")
-        return [float(score) for score in self._reranker.predict(pairs)]
+    def _pair_queue(self, reranker: PairScorer, lanes: int) -> BatchQueue[tuple[str, str], float]:
+        return BatchQueue(
+            lambda pairs: [float(score) for score in reranker.predict(pairs)],
+            cost=lambda pair: self._cost(len(pair[0]) + len(pair[1])),
+            lanes=lanes,
+            batch_cost=BATCH_TOKENS,
+            share=SHARE_TOKENS,
+            on_batch=self.metrics.batch_texts.observe,
+        )
+
+    def _waiting(self) -> int:
+        pairs = self._pairs.waiting if self._pairs is not None else 0
+        return self._texts.waiting + pairs
 
 
 async def _unless_gone(request: Request, work: Awaitable[Answer]) -> Answer:

@@ -68,7 +68,7 @@ def endpoints(service: Service) -> list[Endpoint]:
         if model.normalized and not body.normalize:
             raise invalid("normalize is false, but vectors of this model always have norm 1")
         prompt = model.prompt(model=None, prompt_name=body.prompt_name)
-        texts = service.texts_of(body.inputs)
+        texts = await service.texts_of(body.inputs)
         if not texts:
             raise invalid("inputs is an empty list; expected at least one text")
         found = await service.embed(

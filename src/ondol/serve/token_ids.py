@@ -21,11 +21,14 @@ class TokenIds:
         self._rows = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self._begin, self._end = self._tokenizer.encode("").ids
 
-    def text(self, ids: Sequence[int]) -> str:
-        """The text of `ids`, with or without `<s>` and `</s>` around them.
+    def texts(self, lists: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each list, with or without `<s>` and `</s>` around it.
 
         Raises RequestError 400 for an id that the tokenizer does not have.
         """
+        return [self._text(ids) for ids in lists]
+
+    def _text(self, ids: Sequence[int]) -> str:
         if unknown := [one for one in ids if not 0 <= one < self._rows]:
             raise invalid(
                 f"there is no token {unknown[0]}: the model's own tokenizer has {self._rows:,} "
