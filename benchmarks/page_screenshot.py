@@ -69,7 +69,7 @@ def screenshot(url: str) -> bytes:
             locale="ko-KR", color_scheme="light", viewport={"width": _WIDTH, "height": _HEIGHT}
         )
         page.goto(url)
-        page.keyboard.type(QUERY)
+        page.locator("#query").fill(QUERY)
         page.locator("#hits > li").first.wait_for()
         picture: bytes = page.screenshot()
         browser.close()
