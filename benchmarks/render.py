@@ -40,6 +40,7 @@ DOCUMENTS = (
     "docs/speed.md",
     "docs/evidence.md",
     "docs/encoders.md",
+    "docs/server.md",
 )
 PICTURE = "docs/fidelity.svg"
 SIZE_PICTURE = "docs/size_quality.svg"
@@ -471,6 +472,25 @@ def memory() -> str:
     )
 
 
+def server_load() -> str:
+    """Throughput of `ondol serve` beside the library's, and how long its clients wait."""
+    found = results("server_load")
+    waits = {f"{r['clients']}": r for r in found["latency"]}
+    waits["1, beside a request with all texts"] = found["beside_all_texts"]
+    rows = [
+        [name, f"{r['p50_seconds'] * 1e3:.1f}", f"{r['p99_seconds'] * 1e3:.1f}"]
+        for name, r in waits.items()
+    ]
+    return (
+        markdown(("clients", "p50, ms", "p99, ms"), rows, "lrr")
+        + f"\n`{found['variant']}`, {found['layers']} layers, {found['tokens']:,} tokens in "
+        f"{found['texts']:,} texts: server {found['tokens'] / found['server_seconds']:,.0f} "
+        f"tokens/s, library {found['tokens'] / found['library_seconds']:,.0f} tokens/s; "
+        f"{found['share']:.0%} in the median of the turns, bar ≥ {found['bar']:.0%}: "
+        f"{passed(found['share'] >= found['bar'])}.\n" + machine("server_load")
+    )
+
+
 def start_line(language: str) -> str:
     """README: a fresh process with the bundle inside the package."""
     found = {r["case"]: r for r in results("startup")["cases"]}
@@ -620,6 +640,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "end_to_end": end_to_end,
     "end_to_end_bars": end_to_end_bars,
     "memory": memory,
+    "server_load": server_load,
     "encoders": encoders,
     "search_quality": lambda: search_quality("search"),
     "search_words": lambda: search_quality("words"),

@@ -94,7 +94,7 @@ class Blocking(FakeEmbedder):
 
 def test_texts_of_a_client_that_went_away_do_not_run(make_client: MakeClient) -> None:
     blocking = Blocking()
-    client = make_client(blocking)
+    client = make_client(blocking, lanes=1)
 
     async def ask(text: str, gone: asyncio.Event) -> list[int]:
         """A request whose client goes away when `gone` is set; the statuses that it was sent."""

@@ -117,8 +117,26 @@ def test_a_short_request_passes_a_long_one() -> None:
 
     batches = play(scenario).batches
     # A batch holds 4, of one request 2 while others wait.
-    assert batches[1:4] == [[100, 101, 1, 2], [3, 102, 103], [104, 105, 106, 107]]
+    assert batches[1:4] == [[100, 101, 1, 2], [102, 103, 3], [104, 105, 106, 107]]
     assert len(batches) == 12
+
+
+def test_a_long_request_leaves_the_other_lanes_free() -> None:
+    async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
+        engine.open.clear()
+        long = asyncio.create_task(queue.submit(list(range(100, 112))))
+        while not engine.batches:
+            await asyncio.sleep(0.001)
+        short = asyncio.create_task(queue.submit([1]))
+        while len(engine.batches) < 2:
+            await asyncio.sleep(0.001)
+        engine.open.set()
+        assert await short == [10]
+        assert await long == [10 * n for n in range(100, 112)]
+
+    batches = play(scenario, lanes=2).batches
+    assert batches[:2] == [[100, 101, 102, 103], [1]]
+    assert batches[2:] == [[104, 105, 106, 107], [108, 109, 110, 111]]
 
 
 def test_items_of_a_lost_caller_are_dropped_before_they_run() -> None:

@@ -33,17 +33,25 @@ def ask(url: str, texts: list[str], **headers: str) -> tuple[int, Any]:
     return response.status, json.loads(response.read())
 
 
+def wait_for_metric(url: str, line: str) -> str:
+    """All metrics, once `line` is one of them."""
+    asked = connection(url)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        asked.request("GET", "/metrics")
+        metrics = asked.getresponse().read().decode()
+        if line in metrics.splitlines():
+            return metrics
+        time.sleep(0.005)
+    raise TimeoutError(f"{line!r} is not in\n{metrics}")
+
+
 def test_sigterm_lets_a_request_end_and_takes_no_other(start_server: StartServer) -> None:
     server = start_server()
     many = [f"{n} 번째 문장이다. " * 20 for n in range(60)]
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(ask, server.url, many)
-        metrics = connection(server.url)
-        while True:
-            metrics.request("GET", "/metrics")
-            if b"ondol_requests_in_progress 1.0" in metrics.getresponse().read():
-                break
-            time.sleep(0.005)
+        wait_for_metric(server.url, "ondol_requests_in_progress 1.0")
         code, log = server.stop(signal.SIGTERM)
         status, vectors = running.result()
     assert code == 0, log
@@ -53,6 +61,24 @@ def test_sigterm_lets_a_request_end_and_takes_no_other(start_server: StartServer
     assert "Traceback" not in log
     with pytest.raises(ConnectionRefusedError):
         ask(server.url, ["a"])
+
+
+def test_the_rest_of_a_request_is_dropped_when_its_client_goes_away(
+    start_server: StartServer,
+) -> None:
+    server = start_server()
+    many = [f"{n} 번째 문장이다. " * 20 for n in range(1500)]
+    asked = connection(server.url)
+    asked.request("POST", "/embed", json.dumps({"inputs": many}))
+    wait_for_metric(server.url, "ondol_requests_in_progress 1.0")
+    asked.close()
+    metrics = wait_for_metric(server.url, "ondol_requests_in_progress 0.0")
+    assert 'ondol_requests_total{path="/embed",status="499"} 1.0' in metrics
+    assert "ondol_waiting_texts 0.0" in metrics
+    assert "ondol_texts_total 0.0" in metrics
+    code, log = server.stop(signal.SIGTERM)
+    assert code == 0
+    assert "POST /embed 499" in log
 
 
 def test_ctrl_c_exits_with_130(start_server: StartServer) -> None:

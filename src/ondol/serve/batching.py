@@ -50,10 +50,10 @@ class BatchQueue(Generic[Item, Result]):
     """Runs items in batches, on as many threads as there are lanes.
 
     A request that finds a lane free is run at once; what arrives while all are busy shares the
-    next batches. A batch has a share of every request that waits, in the order of their arrival
-    (round robin, as deficit round robin of Shreedhar and Varghese 1995), so that a request with
-    one text waits neither for the end of one with a thousand nor for a batch full of its texts.
-    Belongs to one event loop.
+    next batches. A batch has a share of every request that waits, in turns (as in deficit round
+    robin, Shreedhar and Varghese 1995), and a request is in one batch at a time: one with a single
+    item waits neither for the end of one with a thousand, nor for its batch while another lane is
+    free. Belongs to one event loop.
 
     Args:
         run: from the items of a batch to as many results. Called on other threads, for up to
@@ -82,13 +82,14 @@ class BatchQueue(Generic[Item, Result]):
         self._on_batch = on_batch
         self._free = lanes
         self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="ondol-batch")
+        self._requests: set[_Request[Item, Result]] = set()
         self._waiting: deque[_Request[Item, Result]] = deque()
         self._batches: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
         """Items that no batch has taken yet."""
-        return sum(request.left for request in self._waiting)
+        return sum(request.left for request in self._requests)
 
     async def submit(self, items: Sequence[Item]) -> list[Result]:
         """The results of `items`, in their order.
@@ -99,12 +100,14 @@ class BatchQueue(Generic[Item, Result]):
             return []
         done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
         request: _Request[Item, Result] = _Request(items, done)
+        self._requests.add(request)
         self._waiting.append(request)
         self._start_batches()
         try:
             return await done
         finally:
             self._drop(request)
+            self._requests.remove(request)
 
     def close(self) -> None:
         """End the threads when their batches have ended. Nothing may be submitted any more."""
@@ -122,26 +125,20 @@ class BatchQueue(Generic[Item, Result]):
         slices: list[_Slice[Item, Result]] = []
         room = self._batch_cost
         share = self._share if len(self._waiting) > 1 else self._batch_cost
-        for _ in range(len(self._waiting)):
+        while self._waiting:
             request = self._waiting[0]
-            start, spent, is_full = request.taken, 0, False
+            start, spent = request.taken, 0
             while request.left:
                 cost = self._cost(request.items[request.taken])
-                if spent and spent + cost > share:
-                    break
-                is_full = spent + cost > room and (spent > 0 or len(slices) > 0)
-                if is_full:
+                if (slices or spent) and spent + cost > min(share, room):
                     break
                 request.taken += 1
                 spent += cost
-            if request.taken > start:
-                slices.append(_Slice(request, start, request.items[start : request.taken]))
-                room -= spent
-            if is_full:
-                break  # It stands first in the next batch.
+            if request.taken == start:
+                break  # The batch is full.
+            room -= spent
+            slices.append(_Slice(request, start, request.items[start : request.taken]))
             self._waiting.popleft()
-            if request.left:
-                self._waiting.append(request)
         return slices
 
     async def _run_batch(self, slices: list[_Slice[Item, Result]]) -> None:
@@ -162,6 +159,7 @@ class BatchQueue(Generic[Item, Result]):
                 start += len(part.items)
         finally:
             self._free += 1
+            self._waiting.extend(part.request for part in slices if part.request.left)
             self._start_batches()
 
     async def _run_apart(self, slices: list[_Slice[Item, Result]]) -> None:
@@ -180,8 +178,8 @@ class BatchQueue(Generic[Item, Result]):
 
     def _drop(self, request: _Request[Item, Result]) -> None:
         """Items that no batch has taken yet never will be."""
-        if request.left:
-            request.taken = len(request.items)
+        request.taken = len(request.items)
+        if request in self._waiting:
             self._waiting.remove(request)
 
     async def _on_thread(self, items: list[Item]) -> Sequence[Result]:

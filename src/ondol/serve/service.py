@@ -89,8 +89,8 @@ class Service:
         model: its names and facts.
         token_ids: None refuses texts that come as token ids.
         reranker: None answers 404 to requests to rerank.
-        lanes: batches of each model that run at once. With one for each of the embedder's threads,
-            a request that comes while one text runs does not wait for a free core.
+        lanes: batches of each model that run at once. With one more than the embedder's threads a
+            short request can go on beside long ones, run by run.
     """
 
     def __init__(
