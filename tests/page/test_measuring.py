@@ -1,5 +1,6 @@
 """A measurement in a process of its own: it is told of, it can be stopped, and it ends with us."""
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -81,6 +82,12 @@ def test_one_that_fails_keeps_the_results_before(
         measuring.start()
         wait_until(lambda: measuring.snapshot.state is State.FAILED)
         assert measuring.snapshot.report == report
+
+
+def test_one_that_crashes_has_failed() -> None:
+    with closing(Measuring((sys.executable, "-c", "import os; os.abort()"))) as measuring:
+        measuring.start()
+        wait_until(lambda: measuring.snapshot.state is State.FAILED)
 
 
 def test_a_second_start_is_the_same_measurement(bench: Bench) -> None:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -63,6 +64,7 @@ class Measuring:
         self._snapshot = Snapshot(state, "", report)
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._told_to_stop = False
 
     @classmethod
     def of(cls, bundle: Path, *, threads: int, report: BenchReport | None = None) -> Self:
@@ -93,6 +95,7 @@ class Measuring:
                 start_new_session=True,
             )
             self._snapshot = Snapshot(State.RUNNING, "", self._snapshot.report)
+            self._told_to_stop = False
             self._reader = threading.Thread(
                 target=self._read, args=(self._process, folder), name="ondol-bench", daemon=True
             )
@@ -102,6 +105,7 @@ class Measuring:
         """As Ctrl-C does: what was measured until then stays. Returns at once."""
         with self._lock:
             process = self._process if self._snapshot.state is State.RUNNING else None
+            self._told_to_stop = True
         if process is not None:
             _signal(process, signal.SIGINT)
             late = threading.Timer(_GRACE, _kill, [process])
@@ -112,6 +116,7 @@ class Measuring:
         """End a measurement that runs."""
         with self._lock:
             process, reader = self._process, self._reader
+            self._told_to_stop = True
         if process is not None and reader is not None:
             _kill(process)
             reader.join()
@@ -124,9 +129,18 @@ class Measuring:
                 with self._lock:
                     self._snapshot = Snapshot(State.RUNNING, line.strip(), self._snapshot.report)
             code = process.wait()
-            results = Path(folder.name) / "bench.json"
+            try:
+                report: BenchReport | None = read_report(Path(folder.name) / "bench.json")
+            except InputError:
+                report = None
             with self._lock:
-                self._snapshot = _ended(code, results, self._snapshot)
+                if self._told_to_stop or code == _STOPPED:
+                    state = State.STOPPED
+                else:
+                    measured = code in _MEASURED and report is not None
+                    state = State.DONE if measured else State.FAILED
+                before = self._snapshot
+                self._snapshot = Snapshot(state, before.progress, report or before.report)
 
 
 def read_report(path: Path) -> BenchReport:
@@ -159,24 +173,12 @@ def earlier_report(path: Path, manifest: Manifest) -> BenchReport:
     return report
 
 
-def _ended(code: int, results: Path, before: Snapshot) -> Snapshot:
-    state = State.DONE if code in _MEASURED else State.STOPPED
-    if code not in (*_MEASURED, _STOPPED) and code >= 0:
-        state = State.FAILED
-    try:
-        report: BenchReport | None = read_report(results)
-    except InputError:
-        if state is State.DONE:
-            state = State.FAILED
-        report = before.report
-    return Snapshot(state, before.progress, report)
-
-
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
     if process.poll() is not None:
         return
     if os.name == "posix":
-        os.killpg(process.pid, number)
+        with suppress(ProcessLookupError):  # it may end at this very moment
+            os.killpg(process.pid, number)
     else:
         process.terminate()
 
