@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from page_screenshot import served
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 from starlette.applications import Starlette
 
@@ -38,6 +39,10 @@ class Server:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join()
@@ -60,13 +65,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def serve(make_app: MakeApp) -> Iterator[Callable[..., Server]]:
-    """Serve the page; keyword arguments go to page_routes."""
+def serve(make_app: MakeApp) -> Iterator[Callable[..., str]]:
+    """Serve the page and return its address; keyword arguments go to page_routes."""
     servers = []
 
-    def start(*, port: int = 0, **options: Any) -> Server:
+    def start(*, port: int = 0, **options: Any) -> str:
         servers.append(Server(make_app(**options), port))
-        return servers[-1]
+        return servers[-1].url
 
     yield start
     for server in servers:
@@ -75,18 +80,17 @@ def serve(make_app: MakeApp) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def show(browser: Browser) -> Iterator[Show]:
-    """Open a server's page. Keyword arguments are those of the browser's context. At the end
+    """Open the page of a server. Keyword arguments are those of the browser's context. At the end
     nothing must have gone wrong in it, nor been asked of anything but the server.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_page(server: Server, path: str = "/", **options: Any) -> Page:
+    def open_page(origin: str, path: str = "/", **options: Any) -> Page:
         context = browser.new_context(**({"locale": "en-US"} | options))
         context.set_default_timeout(10_000)
         contexts.append(context)
         page = context.new_page()
-        origin = f"http://127.0.0.1:{server.port}"
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text))
 
@@ -103,6 +107,14 @@ def show(browser: Browser) -> Iterator[Show]:
         context.close()
     # The browser itself notes requests that failed, which some tests mean to happen.
     assert [one for one in complaints if not one.startswith("Failed to load resource")] == []
+
+
+def stop_the_clock(page: Page) -> None:
+    """From here on time passes only as `page.clock.run_for` says, in milliseconds."""
+    page.clock.install(time=0)
+    page.reload()
+    expect(page.locator("#query")).to_be_focused()
+    page.clock.pause_at(60_000)
 
 
 def searched(page: Page) -> list[str]:
@@ -122,12 +134,17 @@ def text_of(request: Request) -> str:
     return str(json.loads(request.post_data or "{}")["text"])
 
 
-def test_search_as_you_type(serve: Callable[..., Server], show: Show, index: OpenIndex) -> None:
+def test_search_as_you_type(serve: Callable[..., str], show: Show, index: OpenIndex) -> None:
     page = show(serve(opened=index))
     expect(page.locator("#query")).to_be_focused()
     expect(page.locator("#holds")).to_have_text("documents: 3 passages of 3 files")
+    stop_the_clock(page)
     texts = searched(page)
-    page.keyboard.type("여행지")
+    for key in "여행지":
+        page.keyboard.type(key)
+        page.clock.run_for(100)
+    assert texts == []
+    page.clock.run_for(20)
     first = page.locator("#hits > li").first
     expect(first.locator(".file")).to_have_text("여행.md")
     expect(first.locator(".where")).to_have_text("lines 1–3")
@@ -135,11 +152,11 @@ def test_search_as_you_type(serve: Callable[..., Server], show: Show, index: Ope
     expect(first.locator("mark").last).to_have_text("여행지")
     expect(first.locator(".numbers")).to_contain_text("words #1")
     expect(page.locator("#found")).to_contain_text("3 passages in")
-    assert texts == ["여행지"], "one search for keys without a pause between them"
+    assert texts == ["여행지"]
 
 
 def test_keys_lead_through_the_passages(
-    serve: Callable[..., Server], show: Show, index: OpenIndex
+    serve: Callable[..., str], show: Show, index: OpenIndex
 ) -> None:
     opened: list[Path] = []
     page = show(
@@ -173,23 +190,33 @@ def test_keys_lead_through_the_passages(
 
 
 def test_a_syllable_that_is_being_composed_is_not_searched_for(
-    serve: Callable[..., Server], show: Show, index: OpenIndex
+    serve: Callable[..., str], show: Show, index: OpenIndex
 ) -> None:
     page = show(serve(opened=index))
+    stop_the_clock(page)
     texts = searched(page)
     keyboard = page.context.new_cdp_session(page)
-    for text in ("ㅇ", "여", "영", "여"):  # 여행: ㅎ goes to the next syllable
+    for text in ("ㅇ", "여", "옇", "여"):  # ㅎ goes over to the next syllable
         compose(keyboard, text)
+        page.clock.run_for(390)
     keyboard.send("Input.insertText", {"text": "여"})
     for text in ("ㅎ", "해", "행"):
         compose(keyboard, text)
+        page.clock.run_for(390)
+    assert texts == []
+    page.clock.run_for(10)
     expect(page.locator("#hits > li").first).to_be_visible()
     assert texts == ["여행"]
-    # A lone consonant at the end is no word's end yet.
+    # A lone consonant is no word's end yet.
     keyboard.send("Input.insertText", {"text": "행"})
     compose(keyboard, "ㅈ")
-    page.wait_for_timeout(600)
-    assert texts == ["여행"]
+    page.clock.run_for(1000)
+    compose(keyboard, "지")
+    page.clock.run_for(1000)
+    with page.expect_response("**/ui/search"):
+        keyboard.send("Input.insertText", {"text": "지는"})
+        page.clock.run_for(1000)
+    assert texts == ["여행", "여행지", "여행지는"]
 
 
 def compose(keyboard: Any, text: str) -> None:
@@ -201,7 +228,7 @@ def compose(keyboard: Any, text: str) -> None:
 
 
 def test_of_searches_that_overlap_only_the_last_is_shown(
-    serve: Callable[..., Server],
+    serve: Callable[..., str],
     show: Show,
     index: OpenIndex,
     monkeypatch: pytest.MonkeyPatch,
@@ -226,7 +253,7 @@ def test_of_searches_that_overlap_only_the_last_is_shown(
 
 
 def test_a_narrow_window_with_hostile_texts_and_names(
-    serve: Callable[..., Server], show: Show, index: OpenIndex
+    serve: Callable[..., str], show: Show, index: OpenIndex
 ) -> None:
     page = show(serve(opened=index), viewport={"width": 360, "height": 740})
     page.keyboard.type("market news")
@@ -242,7 +269,7 @@ def test_a_narrow_window_with_hostile_texts_and_names(
 
 
 def test_without_an_index_the_page_says_how_to_make_one(
-    serve: Callable[..., Server], show: Show
+    serve: Callable[..., str], show: Show
 ) -> None:
     page = show(serve())
     expect(page.locator("#no-index")).to_contain_text("ondol app FOLDER")
@@ -250,7 +277,7 @@ def test_without_an_index_the_page_says_how_to_make_one(
 
 
 def test_an_error_of_the_index_is_shown(
-    serve: Callable[..., Server], show: Show, index: OpenIndex
+    serve: Callable[..., str], show: Show, index: OpenIndex
 ) -> None:
     page = show(serve(opened=index))
     expect(page.locator("#holds")).not_to_be_empty()
@@ -260,10 +287,10 @@ def test_an_error_of_the_index_is_shown(
 
 
 def test_the_page_goes_on_when_the_server_is_back(
-    serve: Callable[..., Server], show: Show, index: OpenIndex
+    serve: Callable[..., str], make_app: MakeApp, show: Show, index: OpenIndex
 ) -> None:
-    server = serve(opened=index)
-    page = show(server)
+    server = Server(make_app(opened=index))
+    page = show(server.url)
     expect(page.locator("#holds")).not_to_be_empty()
     server.stop()
     page.keyboard.type("여행지")
@@ -273,7 +300,14 @@ def test_the_page_goes_on_when_the_server_is_back(
     expect(page.locator("#hits > li")).to_have_count(3)
 
 
-def test_korean_and_english(serve: Callable[..., Server], show: Show, index: OpenIndex) -> None:
+def test_from_a_folder_to_a_passage(documents: Path, show: Show) -> None:
+    with served(documents) as url:
+        page = show(url)
+        page.keyboard.type("제주 여행")
+        expect(page.locator("#hits > li .file").first).to_have_text("여행.md")
+
+
+def test_korean_and_english(serve: Callable[..., str], show: Show, index: OpenIndex) -> None:
     page = show(serve(opened=index), locale="ko-KR")
     expect(page.locator("html")).to_have_attribute("lang", "ko")
     expect(page.locator("#tab-segments")).to_have_text("토큰 분할")
@@ -290,7 +324,7 @@ def test_korean_and_english(serve: Callable[..., Server], show: Show, index: Ope
         assert sorted(re.findall(r"{\w+}", phrases["ko"][key])) == holes, key
 
 
-def test_tabs_by_key_and_by_address(serve: Callable[..., Server], show: Show) -> None:
+def test_tabs_by_key_and_by_address(serve: Callable[..., str], show: Show) -> None:
     page = show(serve(), "/#model")
     tab = page.get_by_role("tab", name="Model")
     expect(tab).to_have_attribute("aria-selected", "true")
@@ -305,7 +339,7 @@ def test_tabs_by_key_and_by_address(serve: Callable[..., Server], show: Show) ->
 
 
 def test_the_model_is_measured_while_the_page_goes_on(
-    serve: Callable[..., Server], show: Show, bench: Callable[..., tuple[str, ...]]
+    serve: Callable[..., str], show: Show, bench: Callable[..., tuple[str, ...]]
 ) -> None:
     page = show(serve(measuring=Measuring(bench(seconds=60))), "/#model")
     expect(page.locator("#recorded tbody tr").first).to_contain_text("onnx-int8 (loaded)")
@@ -321,7 +355,7 @@ def test_the_model_is_measured_while_the_page_goes_on(
     expect(page.locator("#measure")).to_be_enabled()
 
 
-def test_segmentation(serve: Callable[..., Server], show: Show) -> None:
+def test_segmentation(serve: Callable[..., str], show: Show) -> None:
     page = show(serve(), "/#segments")
     page.locator("#text").fill("국내 여행 漢")
     pieces = page.locator("#pruned .piece")
@@ -335,7 +369,7 @@ def test_segmentation(serve: Callable[..., Server], show: Show) -> None:
 
 
 def test_text_stands_out_from_its_background(
-    serve: Callable[..., Server], show: Show, index: OpenIndex
+    serve: Callable[..., str], show: Show, index: OpenIndex
 ) -> None:
     page = show(serve(opened=index), reduced_motion="reduce")
     page.keyboard.type("여행지")
