@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ondol.cli.options import Subparsers
-    from ondol.search.update import Progress, UpdateReport
+    from ondol.search.indexing import Progress, UpdateReport
 
 #: The index of a folder, inside it. A hidden name, so that it is not a document itself.
 DEFAULT_NAME = ".ondol.sqlite3"
@@ -72,7 +72,7 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Index and report. Returns 0."""
     from ondol.search.compatibility import recorded_bundle
-    from ondol.search.update import update
+    from ondol.search.indexing import update
 
     folder = Path(args.folder)
     path = Path(args.db) if args.db is not None else folder / DEFAULT_NAME

@@ -17,7 +17,7 @@ import pytest
 from ondol.errors import IndexBusyError, IndexFormatError, IndexModelError, InputError
 from ondol.search import Index, Progress, UpdateReport, update
 from ondol.search.codes import signs, unpacked
-from ondol.search.update import BATCH
+from ondol.search.indexing import BATCH
 from ondol.testing import FakeEmbedder
 
 WriteFiles = Callable[[Mapping[str, str | bytes]], Path]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import apsw
 
 #: Passages that are embedded and written together: what a kill costs, at most.
-BATCH = 64
+BATCH = 32
 
 #: Small changes that are one transaction.
 _CHANGES = 256
