@@ -40,6 +40,7 @@ DOCUMENTS = (
     "docs/speed.md",
     "docs/evidence.md",
     "docs/encoders.md",
+    "docs/search.md",
     "docs/server.md",
 )
 PICTURE = "docs/fidelity.svg"
@@ -547,13 +548,15 @@ def search_quality(part: str) -> str:
         rows.append(cells)
     counted = "variant_questions" if part == "variants" else "questions"
     sizes = "; ".join(
-        f"{SETS[place]}: {of['documents']:,} documents, {of['passages']:,} passages, "
-        f"{of[counted]:,} questions"
+        f"{SETS[place]}: {of['documents']:,} documents, {of[counted]:,} questions"
         for place, of in sets.items()
     )
+    indexed = (
+        "" if part == "words" else f" The passages' vectors are those of `{found['variant']}`."
+    )
     return markdown(header, rows, "l" + "r" * (len(header) - 1)) + (
-        f"\nDifference to the first line, with its 95% interval. {sizes}; passages by "
-        f"`{found['variant']}`.\n{machine('search_quality')}"
+        f"\nDifference to the first line, with its 95% interval. {sizes}.{indexed}\n"
+        f"{machine('search_quality')}"
     )
 
 
@@ -603,7 +606,7 @@ def search_scale() -> str:
     return markdown(header, rows, "rrlrrrrr") + (
         "\nMedians of 200 questions in Korean and English, with the bundle inside the package, on "
         "files of one short line each; all: with fusing, reading the hits and their snippets, and "
-        f"its 95th percentile beside it. Of documents of the usual length, {indexed['passages']:,} "
+        f"its 95th percentile. Of documents of the usual length, {indexed['passages']:,} "
         f"passages were indexed at {indexed['per_second']:.0f} passages/s, and take "
         f"{indexed['bytes_per_passage']:,.0f} bytes each, text included. The machine was shared "
         f"with other work.\n{machine('search_scale')}"

@@ -29,13 +29,13 @@ from typing import Any
 
 import apsw
 import numpy as np
+from program import exit_code
 from quality.bootstrap import paired_difference, resample_counts
 from quality.metrics import CUTOFF, Mean, ndcg, score
 from quality.sets import PROMPTS, RetrievalSet, read_sets
 from record import write_record
 
 from ondol import Embedder
-from ondol.errors import OndolError
 from ondol.runtime.engines import installed
 from ondol.search import Index, update
 from ondol.search.index import DEPTH
@@ -203,15 +203,10 @@ def main() -> int:
     parser.add_argument("bundle", metavar="BUNDLE")
     parser.add_argument("--eval", type=Path, required=True, help="folder with the sets")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    options = parser.parse_args()
-    try:
-        return _run(options)
-    except OndolError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return exit_code(_run, parser.parse_args())
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     results: dict[str, Any] = {"bundle": Path(options.bundle).name, "sets": {}}
     with tempfile.TemporaryDirectory() as temporary, Embedder(options.bundle) as model:
         results["variant"] = model.variant
@@ -251,7 +246,6 @@ def _run(options: argparse.Namespace) -> int:
                     print(f"  {part}: {name:24} {values['ndcg_at_10']:.4f}", flush=True)
     if options.json:
         write_record(options.json, results)
-    return 0
 
 
 if __name__ == "__main__":

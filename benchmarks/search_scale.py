@@ -32,12 +32,12 @@ import numpy as np
 import sqlite_vec
 from numpy.typing import NDArray
 from output_precision import mean_cosine
+from program import exit_code
 from quality.sets import PROMPTS, RetrievalSet, read_sets
 from record import write_record
 
 from ondol import Embedder
 from ondol.benchmarks.measure import percentile
-from ondol.errors import OndolError
 from ondol.search import Index, Progress, update
 from ondol.search.codes import packed, signs, unpacked
 from ondol.search.index import CANDIDATES, DEPTH
@@ -277,15 +277,10 @@ def main() -> int:
     parser.add_argument("--eval", type=Path, required=True, help="folder with the sets")
     parser.add_argument("--work", type=Path, required=True, help="folder for files and indexes")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    options = parser.parse_args()
-    try:
-        return _run(options)
-    except OndolError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return exit_code(_run, parser.parse_args())
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     work: Path = options.work
     texts = questions(options.eval)
     results: dict[str, Any] = {"searches": [], "vectors": {}}
@@ -317,7 +312,6 @@ def _run(options: argparse.Namespace) -> int:
         results["vectors"][label] = {"mean_cosine": mean_cosine(changed), "ways": ways}
     if options.json:
         write_record(options.json, results)
-    return 0
 
 
 if __name__ == "__main__":

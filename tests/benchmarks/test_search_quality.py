@@ -1,7 +1,12 @@
 """How rankings of a search are scored, and what each way to make terms finds."""
 
+import argparse
+
 import pytest
+from program import exit_code
 from search_quality import WAYS, Set, compared, word_ranker
+
+from ondol.errors import InputError
 
 DOCUMENTS = ["국내여행지는 섬이다.", "여행지를 고르는 일", "running sessions", "the market"]
 
@@ -48,3 +53,12 @@ def test_stems_find_other_forms_of_an_english_word() -> None:
     finds = {name: word_ranker(way, DOCUMENTS)("session runs") for name, way in WAYS.items()}
     assert finds["pairs and stems"] == [2]
     assert finds["pairs of syllables"] == []
+
+
+def test_an_error_of_ondol_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(options: argparse.Namespace) -> None:
+        raise InputError("no such set")
+
+    assert exit_code(fail, argparse.Namespace()) == 1
+    assert capsys.readouterr().err == "error: no such set\n"
+    assert exit_code(lambda options: None, argparse.Namespace()) == 0

@@ -99,17 +99,19 @@ def test_json_has_all_of_a_hit(folder: Path, tmp_path: Path, capsys: Any) -> Non
     }
 
 
-def test_search_opens_the_bundle_that_the_index_was_made_with(
+def test_both_open_the_bundle_that_the_index_was_made_with(
     folder: Path, tmp_path: Path, opened: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
     (tmp_path / "bundle").mkdir()
     assert main(["index", ".", "--model", "../bundle"]) == 0
     assert main(["search", "x"]) == 0
+    assert main(["index", "."]) == 0
     assert main(["search", "x", "--model", "other"]) == 0
     (tmp_path / "bundle").rmdir()
     assert main(["search", "x"]) == 0
-    assert opened == ["../bundle", str(tmp_path / "bundle"), "other", None]
+    made_with = str(tmp_path / "bundle")
+    assert opened == ["../bundle", made_with, made_with, "other", None]
 
 
 def test_rerank_orders_with_the_bundle_it_names(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,8 @@ def index(tmp_path: Path, documents: Path) -> Iterator[OpenIndex]:
     path = tmp_path / "index.sqlite3"
     model = FakeEmbedder(dimension=64, prompts={})
     update(path, documents, model)
-    with Index.open(path, model) as opened:
-        yield OpenIndex(path, opened)
+    with closing(OpenIndex(path, Index.open(path, model))) as opened:
+        yield opened
 
 
 #: Stands in for `ondol bench`: says what it does, and waits to be stopped or writes results.

@@ -211,8 +211,9 @@ def test_a_syllable_that_is_being_composed_is_not_searched_for(
     keyboard.send("Input.insertText", {"text": "행"})
     compose(keyboard, "ㅈ")
     page.clock.run_for(1000)
-    compose(keyboard, "지")
-    page.clock.run_for(1000)
+    with page.expect_response("**/ui/search"):
+        compose(keyboard, "지")
+        page.clock.run_for(1000)
     with page.expect_response("**/ui/search"):
         keyboard.send("Input.insertText", {"text": "지는"})
         page.clock.run_for(1000)

@@ -63,11 +63,16 @@ class SlowIndex:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.go_on = threading.Event()
+        self.events: list[str] = []
 
     def search(self, text: str, limit: int) -> list[Hit]:
         self.asked.append(text)
         self.go_on.wait(10)
+        self.events.append("found")
         return []
+
+    def close(self) -> None:
+        self.events.append("closed")
 
 
 def request(text: str, *, gone: bool) -> Request:
@@ -104,6 +109,22 @@ def test_a_search_that_nobody_waits_for_is_not_begun() -> None:
     assert isinstance(second, ClientDisconnect)
     assert isinstance(first, Response)
     assert isinstance(third, Response)
+
+
+def test_the_index_is_closed_when_the_search_has_ended_that_runs() -> None:
+    index = SlowIndex()
+    opened = OpenIndex(Path("index.sqlite3"), cast(Index, index))
+
+    async def leave() -> None:
+        search = asyncio.create_task(opened.run(lambda: index.search("여행", 1)))
+        while not index.asked:
+            await asyncio.sleep(0.01)
+        search.cancel()
+
+    asyncio.run(leave())
+    threading.Timer(0.05, index.go_on.set).start()
+    opened.close()
+    assert index.events == ["found", "closed"]
 
 
 def test_parts_put_together_are_the_text() -> None:

@@ -185,6 +185,10 @@ def test_files_that_are_no_index(
     with pytest.raises(IndexNotFoundError, match="ondol index"):
         Index.open(tmp_path / "none.sqlite3", model)
 
+    (tmp_path / "empty.sqlite3").touch()
+    with pytest.raises(IndexNotFoundError, match="is empty"):
+        Index.open(tmp_path / "empty.sqlite3", model)
+
     (tmp_path / "text.sqlite3").write_text("no database " * 100)
     with pytest.raises(IndexDamagedError, match="remove it and index again"):
         Index.open(tmp_path / "text.sqlite3", model)

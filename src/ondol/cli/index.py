@@ -3,18 +3,19 @@
 import argparse
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ondol.cli.options import add_model_options, new_parser, open_model
 from ondol.cli.table import counted
+from ondol.errors import IndexNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ondol.cli.options import Subparsers
-    from ondol.search.update import Progress, UpdateReport
+    from ondol.search.indexing import Progress, UpdateReport
 
 #: The index of a folder, inside it. A hidden name, so that it is not a document itself.
 DEFAULT_NAME = ".ondol.sqlite3"
@@ -34,8 +35,8 @@ than 10 MB, and PDF and DOCX of more than 100 MB. The summary says which files g
 why.
 
 A second run embeds only files that are new or whose content has changed, and takes out those that
-are gone. A run that was stopped or killed goes on where it was, and what it has stored can be
-searched meanwhile.
+are gone; without --model it takes the bundle that the index was made with. A run that was stopped
+or killed goes on where it was, and what it has stored can be searched meanwhile.
 """
 
 _EXAMPLES = """\
@@ -75,10 +76,14 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Index and report. Returns 0."""
-    from ondol.search.update import update
+    from ondol.search.compatibility import recorded_bundle
+    from ondol.search.indexing import update
 
     folder = Path(args.folder)
     path = Path(args.db) if args.db is not None else folder / DEFAULT_NAME
+    if args.model is None:
+        with suppress(IndexNotFoundError):
+            args.model = recorded_bundle(path)
     with ExitStack() as stack:
         model = stack.enter_context(open_model(args))
         shown = not args.quiet and sys.stderr.isatty()

@@ -113,4 +113,4 @@ def _open_index(path: Path | None, embedder: "Embedder", stack: ExitStack) -> "O
 
     if path is None:
         return None
-    return OpenIndex(path, stack.enter_context(Index.open(path, embedder)))
+    return stack.enter_context(closing(OpenIndex(path, Index.open(path, embedder))))

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,12 +25,22 @@ Answer = TypeVar("Answer")
 HITS = 20
 
 
-@dataclass(frozen=True)
 class OpenIndex:
-    """An index and the file it is in."""
+    """An index, the file it is in, and the one thread that searches it."""
 
-    path: Path
-    index: "Index"
+    def __init__(self, path: Path, index: "Index") -> None:
+        self.path = path
+        self.index = index
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ondol-search")
+
+    async def run(self, work: Callable[[], Answer]) -> Answer:
+        """What `work` gives, on the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def close(self) -> None:
+        """Close the index when the search that runs has ended: its browser may be gone already."""
+        self._thread.shutdown()
+        self.index.close()
 
 
 class SearchBody(Body):
@@ -54,7 +63,6 @@ class Finding:
         self._opening = opening
         self._limits = limits
         self._turn = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ondol-search")
 
     def endpoints(self) -> list[Endpoint]:
         """All of them."""
@@ -68,7 +76,7 @@ class Finding:
         if self._opened is None:
             return JSONResponse(None)
         opened = self._opened
-        stats = await self._run(request, opened.index.stats)
+        stats = await self._run(request, opened, opened.index.stats)
         return JSONResponse(
             {
                 "path": str(opened.path),
@@ -88,23 +96,23 @@ class Finding:
         body = await read_body(request, SearchBody, self._limits)
         if self._opened is None:
             return JSONResponse({"hits": [], "milliseconds": 0.0})
-        index = self._opened.index
+        opened = self._opened
 
         def find() -> tuple[list["Hit"], float]:
             started = time.perf_counter()
-            hits = index.search(body.text, HITS)
+            hits = opened.index.search(body.text, HITS)
             return hits, 1000 * (time.perf_counter() - started)
 
-        hits, milliseconds = await self._run(request, find)
+        hits, milliseconds = await self._run(request, opened, find)
         found = [as_json(hit) | {"open": self._opening.remember(hit.path)} for hit in hits]
         return JSONResponse({"hits": found, "milliseconds": milliseconds})
 
-    async def _run(self, request: Request, work: Callable[[], Answer]) -> Answer:
-        """`work` on the one thread for searches. Raises ClientDisconnect if nobody waits."""
+    async def _run(self, request: Request, opened: OpenIndex, work: Callable[[], Answer]) -> Answer:
+        """`work`, when its turn has come. Raises ClientDisconnect if nobody waits any more."""
         async with self._turn:
             if await request.is_disconnected():
                 raise ClientDisconnect
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await opened.run(work)
 
 
 def as_json(hit: "Hit") -> dict[str, Any]:

@@ -11,6 +11,6 @@ with Embedder() as model:
 """
 
 from ondol.search.index import Hit, Index, Reranker, Stats
-from ondol.search.update import Progress, UpdateReport, update
+from ondol.search.indexing import Progress, UpdateReport, update
 
 __all__ = ["Hit", "Index", "Progress", "Reranker", "Stats", "UpdateReport", "update"]

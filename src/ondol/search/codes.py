@@ -1,9 +1,9 @@
 """Vectors as they are stored: signs for a fast first look, float16 for the exact order.
 
-A scan over 100,000 float32 vectors takes sqlite-vec longer than a person waits; over a bit per
-element it takes a few milliseconds, and the nearest of those are compared again by float16. Signs
-alone say little where all vectors point the same way, as those of E5 do, so a centre is taken off
-first. benchmarks/search_scale.py measures time and recall of each.
+A scan over float32 vectors takes sqlite-vec three times as long as one over a bit per element, with
+the nearest of those compared again by float16, and they take twice the room. Signs alone say little
+where all vectors point the same way, as those of E5 do, so they are taken from a centre.
+benchmarks/search_scale.py measures time and recall of each.
 """
 
 import numpy as np
@@ -16,9 +16,7 @@ def signs(vectors: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[
 
 
 def packed(vector: NDArray[np.float32]) -> bytes:
-    """(dim,) float32 as little-endian float16: of a vector of norm 1 its cosines keep 3 digits more
-    than a ranking needs.
-    """
+    """(dim,) float32 of norm 1 as little-endian float16: three digits of each element."""
     return vector.astype("<f2").tobytes()
 
 

@@ -41,9 +41,10 @@ _SCHEMA = """\
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- One row for each file that was looked at. path: below the root, with "/" between. complete: all
--- of its passages are there. problem: why it has none; NULL if it has.
+-- of its passages are there. problem: why it has none; NULL if it has. An id is never used again,
+-- so that a second writer's change is noticed.
 CREATE TABLE files (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     path TEXT NOT NULL UNIQUE,
     bytes INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
@@ -117,6 +118,10 @@ def connect(path: Path) -> "apsw.Connection":
         connection = _connect(path, create=False)
         try:
             kind, version = connection.pragma("application_id"), connection.pragma("user_version")
+            if connection.execute("SELECT count(*) FROM sqlite_schema").get == 0:
+                raise IndexNotFoundError(
+                    f"{path} is empty; expected an index file, as `ondol index FOLDER` writes it"
+                )
             if kind != APPLICATION_ID:
                 raise IndexFormatError(
                     f"{path} is a SQLite database, but no index of ondol; expected one that "
@@ -182,7 +187,8 @@ def reported(path: Path) -> Iterator[None]:
             f"{path} is damaged or no SQLite database ({error}); it holds nothing but what "
             "`ondol index FOLDER` can make again: remove it and index again"
         ) from error
-    except apsw.BusyError as error:
+    # Rows contradict each other only if two updates write them.
+    except (apsw.BusyError, apsw.ConstraintError) as error:
         raise IndexBusyError(
             f"another process is writing to {path}; wait until its `ondol index` has ended"
         ) from error
@@ -202,6 +208,7 @@ def _connect(path: Path, *, create: bool) -> "apsw.Connection":
         connection.enable_load_extension(True)
         connection.load_extension(_sqlite_vec().loadable_path())
         connection.enable_load_extension(False)
+        connection.pragma("foreign_keys", True)
         # A database is data: its schema must not run functions.
         connection.pragma("trusted_schema", False)
         connection.pragma("cache_size", -_CACHE_KIBIBYTES)

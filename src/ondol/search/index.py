@@ -20,9 +20,9 @@ from ondol.search.compatibility import check_model
 from ondol.search.database import connect, read_settings, reported, snapshot
 from ondol.search.document import Unit
 from ondol.search.fusion import reciprocal_rank_fusion
+from ondol.search.indexing import root_of
 from ondol.search.model import Model
 from ondol.search.snippet import snippet
-from ondol.search.update import root_of
 from ondol.search.word_query import match_expression
 from ondol.search.words import terms
 

@@ -14,10 +14,10 @@ import apsw
 import numpy as np
 import pytest
 
-from ondol.errors import IndexFormatError, IndexModelError, InputError
+from ondol.errors import IndexBusyError, IndexFormatError, IndexModelError, InputError
 from ondol.search import Index, Progress, UpdateReport, update
 from ondol.search.codes import signs, unpacked
-from ondol.search.update import BATCH
+from ondol.search.indexing import BATCH
 from ondol.testing import FakeEmbedder
 
 WriteFiles = Callable[[Mapping[str, str | bytes]], Path]
@@ -69,6 +69,7 @@ def check(db: Path) -> None:
     connection = apsw.Connection(str(db))
     assert connection.pragma("integrity_check") == "ok"
     connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     for table, key in (("vectors", "passage"), ("signs", "passage"), ("words", "rowid")):
         ids, others = (
             set(connection.execute(query).fetchall())
@@ -308,14 +309,35 @@ def test_killed_again_and_again_it_comes_to_the_same_end(
 def test_two_at_once_do_not_spoil_the_index(
     write_files: WriteFiles, model: FakeEmbedder, db: Path, tmp_path: Path
 ) -> None:
-    folder = write_files({f"{n}.txt": f"글 {n}" for n in range(6 * BATCH)})
+    long = "\n\n".join(f"# {n}" for n in range(3 * BATCH + 9))
+    folder = write_files({"long.md": long, **{f"{n}.txt": f"글 {n}" for n in range(3 * BATCH)}})
     settle(folder)
     both = [start(folder, db), start(folder, db)]
     errors = [process.communicate(timeout=60)[1] for process in both]
     assert 0 in [process.returncode for process in both]
     for process, error in zip(both, errors, strict=True):
-        assert process.returncode == 0 or "another `ondol index` is writing" in error
+        assert process.returncode == 0 or "another process is writing" in error
     check(db)
     report: UpdateReport = update(db, folder, model)
     assert report.passages == 0
-    assert len(content(db)) == 6 * BATCH
+    assert len(content(db)) == 6 * BATCH + 9
+
+
+def test_a_second_writer_that_replaced_a_file_is_noticed(write_files: WriteFiles, db: Path) -> None:
+    class Interrupted(FakeEmbedder):
+        """Another update rewrites the file between the first's two transactions."""
+
+        calls = 0
+
+        def encode_document(self, sentences: str | Sequence[str], **options: Any) -> Any:
+            Interrupted.calls += 1
+            if Interrupted.calls == 2:
+                (folder / "long.md").write_text("새 글")
+                update(db, folder, FakeEmbedder(dimension=64, prompts={}))
+            return super().encode_document(sentences, **options)
+
+    folder = write_files({"long.md": "\n\n".join(f"# {n}" for n in range(BATCH + 1))})
+    with pytest.raises(IndexBusyError):
+        update(db, folder, Interrupted(dimension=64, prompts={}))
+    assert [row[5] for row in content(db)] == ["새 글"]
+    check(db)

@@ -8,17 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ondol.errors import IndexBusyError, InputError
+from ondol.errors import InputError
 from ondol.search.codes import packed, signs, unpacked
 from ondol.search.compatibility import check_model
 from ondol.search.database import (
-    apsw_module,
     connect,
     create,
     read_settings,
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     import apsw
 
 #: Passages that are embedded and written together: what a kill costs, at most.
-BATCH = 64
+BATCH = 32
+
+#: Small changes that are one transaction.
+_CHANGES = 256
 
 #: Passages whose mean is the centre for good: more would take memory, and move it no further.
 _SETTLED = 50_000
@@ -91,13 +94,32 @@ class Progress:
 
 @dataclass
 class _File:
-    """A file that is being read. passages: how many it has; id: its row, once there is one."""
+    """A file that is being read.
+
+    Attributes:
+        passages: how many it has.
+        id: its row, once there is one.
+        replaces: the row of its former content.
+    """
 
     found: Found
     sha256: str
     unit: Unit
     passages: int
     id: int | None
+    replaces: int | None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A row of the files as it was when the update began."""
+
+    id: int
+    bytes: int
+    mtime_ns: int
+    sha256: str
+    complete: bool
+    problem: str | None
 
 
 @dataclass(frozen=True)
@@ -139,7 +161,8 @@ def update(
         report_progress: called after every file and every transaction.
 
     Raises InputError if `folder` is no directory, or not the one the index was made of;
-    IndexModelError for another model than the index was made with; other SearchErrors as `connect`.
+    IndexModelError for another model than the index was made with; IndexBusyError if another update
+    is at work on it; other SearchErrors as `connect`.
     """
     started = time.monotonic()
     folder = folder.resolve()
@@ -196,11 +219,12 @@ class _Update:
     ) -> None:
         self.report = UpdateReport()
         self._connection = connection
-        self._path = path
         self._folder = folder
         self._model = model
         self._report_progress = report_progress
         self._done = self._total = 0
+        self._known: dict[str, _Known] = {}
+        self._changes: list[Callable[[], object]] = []
         settings = read_settings(connection)
         check_model(path, settings, model)
         root = root_of(path, settings)
@@ -214,34 +238,35 @@ class _Update:
 
     def run(self) -> None:
         """Do it all."""
-        known = {
-            path: (size, mtime_ns, complete, problem)
-            for path, size, mtime_ns, complete, problem in self._connection.execute(
-                "SELECT path, bytes, mtime_ns, complete, problem FROM files"
-            )
-        }
+        rows = self._connection.execute(
+            "SELECT path, id, bytes, mtime_ns, sha256, complete, problem FROM files"
+        )
+        self._known = {path: _Known(*values) for path, *values in rows}
         seen: set[str] = set()
         to_read: list[Found] = []
         for found in walk(self._folder):
             if found.problem:
                 self.report.skip(found.path, found.problem)
                 # What cannot be looked into now is not gone.
-                seen |= {path for path in known if path.startswith(found.path + "/")}
+                seen |= {path for path in self._known if path.startswith(found.path + "/")}
             elif kind_of(Path(found.path)) is None:
                 self.report.other[Path(found.path).suffix.lower()] += 1
             else:
                 seen.add(found.path)
-                before = known.get(found.path)
-                if before is not None and before[:3] == (found.bytes, found.mtime_ns, 1):
-                    self._count_unchanged(found.path, before[3])
+                before = self._known.get(found.path)
+                if before is not None and _same(found, before):
+                    self._count_unchanged(found.path, before.problem)
                 else:
                     to_read.append(found)
-        self._remove(path for path in known if path not in seen)
+        for path, gone in self._known.items():
+            if path not in seen:
+                self._later(partial(_delete, self._connection, gone.id))
+                self.report.removed += 1
         self._total = sum(found.bytes for found in to_read)
         self._embed(to_read)
-        with transaction(self._connection):
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            write_setting(self._connection, "updated", now)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._later(partial(write_setting, self._connection, "updated", now))
+        self._flush()
 
     def _count_unchanged(self, path: str, problem: str | None) -> None:
         if problem is None:
@@ -249,11 +274,17 @@ class _Update:
         else:
             self.report.skip(path, problem)
 
-    def _remove(self, paths: Iterator[str]) -> None:
-        for path in paths:
-            with transaction(self._connection):
-                _delete(self._connection, path)
-            self.report.removed += 1
+    def _later(self, change: Callable[[], object]) -> None:
+        """Make a small change together with others: each transaction waits for the disk."""
+        self._changes.append(change)
+        if len(self._changes) == _CHANGES:
+            self._flush()
+
+    def _flush(self) -> None:
+        with transaction(self._connection):
+            for change in self._changes:
+                change()
+        self._changes = []
 
     def _embed(self, to_read: list[Found]) -> None:
         pending: list[_Piece] = []
@@ -277,17 +308,17 @@ class _Update:
         if content is None:
             return
         sha256 = hashlib.sha256(content).hexdigest()
-        row = self._connection.execute(
-            "SELECT id, complete, problem, unit FROM files WHERE path = ? AND sha256 = ?",
-            (found.path, sha256),
-        ).fetchall()
-        if row and row[0][1]:
-            with transaction(self._connection):
-                self._connection.execute(
+        before = self._known.get(found.path)
+        same = before is not None and before.sha256 == sha256
+        if before is not None and same and before.complete:
+            self._later(
+                partial(
+                    self._connection.execute,
                     "UPDATE files SET bytes = ?, mtime_ns = ? WHERE id = ?",
-                    (found.bytes, _settled(found.mtime_ns), row[0][0]),
+                    (found.bytes, _settled(found.mtime_ns), before.id),
                 )
-            self._count_unchanged(found.path, row[0][2])
+            )
+            self._count_unchanged(found.path, before.problem)
             return
         try:
             document = read(kind, content)
@@ -303,7 +334,15 @@ class _Update:
                 overlap=min(OVERLAP_TOKENS, size // 4),
             )
         )
-        file = _File(found, sha256, document.unit, len(made), row[0][0] if row else None)
+        number = before.id if before is not None else None
+        file = _File(
+            found,
+            sha256,
+            document.unit,
+            len(made),
+            id=number if same else None,
+            replaces=None if same else number,
+        )
         for position in range(self._stored(file), len(made)):
             yield _Piece(file, position, made[position])
 
@@ -321,15 +360,19 @@ class _Update:
 
     def _record_problem(self, found: Found, sha256: str, reason: str) -> None:
         self.report.skip(found.path, reason)
-        with transaction(self._connection):
-            _delete(self._connection, found.path)
-            # What could not even be read is tried again next time.
-            mtime_ns = _settled(found.mtime_ns) if sha256 else 0
-            self._connection.execute(
-                "INSERT INTO files (path, bytes, mtime_ns, sha256, unit, complete, problem) "
-                "VALUES (?, ?, ?, ?, ?, 1, ?)",
-                (found.path, found.bytes, mtime_ns, sha256, Unit.NONE.value, reason),
-            )
+        self._later(partial(self._store_problem, found, sha256, reason))
+
+    def _store_problem(self, found: Found, sha256: str, reason: str) -> None:
+        before = self._known.get(found.path)
+        if before is not None:
+            _delete(self._connection, before.id)
+        # What could not even be read is tried again next time.
+        mtime_ns = _settled(found.mtime_ns) if sha256 else 0
+        self._connection.execute(
+            "INSERT INTO files (path, bytes, mtime_ns, sha256, unit, complete, problem) "
+            "VALUES (?, ?, ?, ?, ?, 1, ?)",
+            (found.path, found.bytes, mtime_ns, sha256, Unit.NONE.value, reason),
+        )
 
     def _stored(self, file: _File) -> int:
         """Passages of the file that an update which was stopped has left."""
@@ -345,16 +388,10 @@ class _Update:
         vectors = self._model.encode_document(
             [piece.passage.embedded for piece in pieces], normalize_embeddings=True
         )
-        apsw = apsw_module()
-        try:
-            with transaction(self._connection):
-                for piece, vector in zip(pieces, vectors, strict=True):
-                    self._store(piece, vector)
-                self._recentre()
-        except apsw.ConstraintError as error:
-            raise IndexBusyError(
-                f"another `ondol index` is writing to {self._path}; wait until it has ended"
-            ) from error
+        with transaction(self._connection):
+            for piece, vector in zip(pieces, vectors, strict=True):
+                self._store(piece, vector)
+            self._recentre()
         self.report.passages += len(pieces)
         self.report.indexed += sum(piece.last for piece in pieces)
 
@@ -362,7 +399,8 @@ class _Update:
         """vector: (dim,) float32."""
         run, file, passage = self._connection.execute, piece.file, piece.passage
         if file.id is None:
-            _delete(self._connection, file.found.path)
+            if file.replaces is not None:
+                _delete(self._connection, file.replaces)
             run(
                 "INSERT INTO files (path, bytes, mtime_ns, sha256, unit, complete) "
                 "VALUES (?, ?, ?, ?, ?, 0)",
@@ -434,15 +472,18 @@ def passage_tokens(model: Model) -> int:
     return max(1, min(PASSAGE_TOKENS, model.max_tokens - max(prompts, default=0) - special))
 
 
-def _delete(connection: "apsw.Connection", path: str) -> None:
+def _delete(connection: "apsw.Connection", file: int) -> None:
     """A file with everything of it, in the caller's transaction."""
-    of_file = "(SELECT id FROM passages WHERE file = (SELECT id FROM files WHERE path = ?))"
+    of_file = "(SELECT id FROM passages WHERE file = ?)"
     for table, key in (("words", "rowid"), ("signs", "passage"), ("vectors", "passage")):
-        connection.execute(f"DELETE FROM {table} WHERE {key} IN {of_file}", (path,))
-    connection.execute(
-        "DELETE FROM passages WHERE file = (SELECT id FROM files WHERE path = ?)", (path,)
-    )
-    connection.execute("DELETE FROM files WHERE path = ?", (path,))
+        connection.execute(f"DELETE FROM {table} WHERE {key} IN {of_file}", (file,))
+    connection.execute("DELETE FROM passages WHERE file = ?", (file,))
+    connection.execute("DELETE FROM files WHERE id = ?", (file,))
+
+
+def _same(found: Found, before: _Known) -> bool:
+    """Whether a file can be taken as unchanged without a look into it."""
+    return before.complete and (found.bytes, found.mtime_ns) == (before.bytes, before.mtime_ns)
 
 
 def _settled(mtime_ns: int) -> int:
