@@ -1,5 +1,7 @@
 """Embedder: texts in, vectors out."""
 
+import hashlib
+import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -107,6 +109,29 @@ class Embedder(OpenedBundle):
     def prompts(self) -> Mapping[str, str]:
         """The bundle's prompts by name."""
         return self.manifest.prompts
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What the vectors of all variants have in common, by name: if it differs, vectors cannot
+        be compared.
+        """
+        source = self.manifest.source
+        weights = "\n".join(f"{file.path} {file.sha256}" for file in source.files)
+        return {
+            "source": source.id,
+            "revision": source.revision or "",
+            "weights": hashlib.sha256(weights.encode()).hexdigest(),
+            "tokenizer": self.manifest.tokenizer.sha256,
+            "pooling": self.manifest.pooling.value,
+            "prompts": json.dumps(dict(self.prompts), ensure_ascii=False, sort_keys=True),
+            "dimension": str(self.dimension),
+        }
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) in `text` of each of its tokens, without prompt and special tokens, however
+        many they are.
+        """
+        return self._tokenizer.spans(text)
 
     def encode(
         self,

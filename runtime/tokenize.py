@@ -87,6 +87,16 @@ class TextTokenizer:
             )
         return _tokenized(self._tokenizer.encode_batch_fast(prepared))
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) in `text` of each of its tokens, special ones and any maximum left aside.
+
+        Raises InputError as calling does. A normal form, if there is one, moves the spans: they
+        are then those of the normalized text.
+        """
+        encoding = self._tokenizer.encode(self._prepare(text, 0), add_special_tokens=False)
+        # What lies beyond the maximum comes in further windows.
+        return [span for window in (encoding, *encoding.overflowing) for span in window.offsets]
+
     def _prepare(self, text: object, index: int, what: str = "text") -> str:
         if not isinstance(text, str):
             raise InputError(f"{what} {index} is of type {type(text).__name__}; expected str")

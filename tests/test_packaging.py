@@ -41,6 +41,8 @@ def test_every_folder_with_modules_is_listed() -> None:
         "convert/reference_texts.json",
         "default_bundle/ondol.json",
         "default_bundle/onnx/model-int8.onnx",
+        "page/static/app.js",
+        "page/static/index.html",
         "vocab_prune/data/verification.json",
         "vocab_prune/data/xlmr_counts.tsv.gz",
     ],

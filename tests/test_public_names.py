@@ -13,7 +13,8 @@ import ondol.errors
 
 HEAVY = (
     "torch", "transformers", "optimum", "onnx", "sentence_transformers", "gguf", "pyarrow",
-    "huggingface_hub", "requests", "starlette", "uvicorn", "pydantic", "prometheus_client",
+    "huggingface_hub", "requests", "apsw", "sqlite_vec", "pypdf", "docx", "lxml", "markdown_it",
+    "pathspec", "snowballstemmer", "starlette", "uvicorn", "pydantic", "prometheus_client",
 )  # fmt: skip
 
 
@@ -58,6 +59,12 @@ def test_the_version_is_the_projects() -> None:
         (
             "import ondol.cli, contextlib\n"
             "with contextlib.suppress(SystemExit): ondol.cli.main(['embed', '--help'])",
+            (*HEAVY, "numpy", "onnxruntime", "tokenizers", "llama_cpp"),
+        ),
+        (
+            "import ondol.cli, contextlib\n"
+            "for command in ('index', 'search'):\n"
+            "  with contextlib.suppress(SystemExit): ondol.cli.main([command, '--help'])",
             (*HEAVY, "numpy", "onnxruntime", "tokenizers", "llama_cpp"),
         ),
     ],

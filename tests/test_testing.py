@@ -53,6 +53,11 @@ def test_truncation_is_reported() -> None:
     assert np.array_equal(*result.vectors)
 
 
+def test_token_spans_are_those_of_words() -> None:
+    text = "한국 ab\n c"
+    assert [text[a:b] for a, b in FakeEmbedder().token_spans(text)] == ["한국", "ab", "c"]
+
+
 def test_a_closed_one_and_bad_input_are_errors() -> None:
     with FakeEmbedder() as model, pytest.raises(InputError, match="text 1 is of type int"):
         model.encode(["a", 3])  # type: ignore[list-item]
@@ -67,7 +72,16 @@ def test_the_constructor_takes_truncate_dim_as_the_real_one() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["encode", "encode_query", "encode_document", "embed", "dequantize", "similarity", "close"],
+    [
+        "encode",
+        "encode_query",
+        "encode_document",
+        "embed",
+        "dequantize",
+        "similarity",
+        "token_spans",
+        "close",
+    ],
 )
 def test_signatures_are_the_real_ones(name: str) -> None:
     fake, real = (inspect.signature(getattr(kind, name)) for kind in (FakeEmbedder, Embedder))

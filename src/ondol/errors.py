@@ -16,6 +16,12 @@ OndolError
 ├── VariantError               no such variant name, or the bundle does not hold it
 ├── MissingDependencyError     an optional package is needed; the message names the extra
 ├── InputError                 the caller's texts, prompts or files cannot be used
+├── SearchError                a search index cannot be read or written
+│   ├── IndexNotFoundError     there is no index file where one was expected
+│   ├── IndexFormatError       the file is no search index, or of a schema of another version
+│   ├── IndexDamagedError      SQLite finds the index file damaged
+│   ├── IndexModelError        the index holds the vectors of another model
+│   └── IndexBusyError         another process is writing to the index
 ├── EngineError                the engine failed while it ran
 ├── NumericalError             the engine returned NaN, infinity or a zero vector for a text
 └── ClosedError                the model was used after close()
@@ -92,6 +98,30 @@ class MissingDependencyError(OndolError):
 
 class InputError(OndolError, ValueError):
     """The caller's texts, prompts or files cannot be used."""
+
+
+class SearchError(OndolError):
+    """A search index cannot be read or written."""
+
+
+class IndexNotFoundError(SearchError):
+    """There is no index file where one was expected."""
+
+
+class IndexFormatError(SearchError):
+    """The file is no search index, or of a schema that this version does not know."""
+
+
+class IndexDamagedError(SearchError):
+    """SQLite finds the index file damaged."""
+
+
+class IndexModelError(SearchError):
+    """The index holds the vectors of another model; the message names it."""
+
+
+class IndexBusyError(SearchError):
+    """Another process is writing to the index."""
 
 
 class EngineError(OndolError):

@@ -6,6 +6,7 @@ search = MySearch(embedder=FakeEmbedder(), reranker=FakeReranker())
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +55,7 @@ class FakeEmbedder:
             {"query": "query: ", "passage": "passage: "} if prompts is None else prompts
         )
         self.variant = "fake"
+        self.identity: Mapping[str, str] = {"source": "fake", "dimension": str(self.dimension)}
         self._closed = False
         self._ranges = OutputRanges(
             np.stack([self._vector(f"calibration {n}") for n in range(_CALIBRATION_TEXTS)])
@@ -63,6 +65,10 @@ class FakeEmbedder:
     def dimension(self) -> int:
         """Elements of a vector, truncated where `truncate_dim` says so."""
         return self._kept(None)
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) in `text` of each of its words."""
+        return [found.span() for found in re.finditer(r"\S+", text)]
 
     def encode(
         self,

@@ -35,16 +35,28 @@ def test_shell_lines_that_need_no_network_run(name: str, tmp_path: Path) -> None
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     # A bundle of a hub model is not here; `ondol build` on a directory has tests of its own.
-    runnable = [line for line in lines if "ondol embed" in line and "--model" not in line]
+    offline = re.compile(r"\bondol (?=embed|index|search)")
+    runnable = [line for line in lines if offline.search(line) and "--model" not in line]
     assert runnable
     for line in runnable:
-        command = line.replace("ondol embed", f"{sys.executable} -m ondol embed")
+        command = offline.sub(f"{sys.executable} -m ondol ", line)
         result = subprocess.run(
             command, shell=True, cwd=tmp_path, capture_output=True, timeout=120, check=False
         )
         assert result.returncode == 0, result.stderr.decode()
     if name == "README.md":
         assert (tmp_path / "vectors.npy").stat().st_size == 128 + 2 * 384 * 4
+
+
+def test_the_search_example_runs(tmp_path: Path) -> None:
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "search.md").read_text("utf-8"), re.DOTALL
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("refunds.md 1 ('환불',)")
 
 
 def test_links_lead_somewhere() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ondol.cli.inputs import Item, Source, from_arguments, from_file, from_stdin
 from ondol.cli.options import add_model_options, new_parser, open_model, positive_int
 from ondol.cli.outputs import OutputFormat, Writer, open_output
+from ondol.cli.table import counted
 from ondol.errors import InputError, NumericalError
 from ondol.precision import Precision
 
@@ -135,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
             with_prompt = f"prompt {prompt!r}" if prompt else "no prompt"
             form = "" if precision is Precision.FLOAT32 else f" as {precision}"
             print(
-                f"{_count(report.texts, 'text')}, {model.dimension} dimensions{form}, "
+                f"{counted(report.texts, 'text')}, {model.dimension} dimensions{form}, "
                 f"{model.variant}, {with_prompt}, {seconds:.1f} s",
                 file=sys.stderr,
             )
@@ -206,13 +207,13 @@ class Report:
         """What the user should know about the result, one line each."""
         if self.truncated:
             yield (
-                f"{_count(self.truncated, 'text')} of {self.texts:,} longer than "
+                f"{counted(self.truncated, 'text')} of {self.texts:,} longer than "
                 f"{model.max_tokens} tokens, cut there: "
                 f"{_places(source, self.truncated_places, self.truncated)}"
             )
         if self.prompted:
             yield (
-                f"{_count(self.prompted, 'text')} of {self.texts:,} already began with a prompt "
+                f"{counted(self.prompted, 'text')} of {self.texts:,} already began with a prompt "
                 f"and got {prompt!r} before it (--prompt none adds none): "
                 f"{_places(source, self.prompted_places, self.prompted)}"
             )
@@ -257,7 +258,3 @@ def _places(source: Source, numbers: list[int], total: int) -> str:
     listed = ", ".join(f"{number:,}" for number in numbers)
     unit = source.unit if total == 1 else f"{source.unit}s"
     return f"{source.name}, {unit} {listed}{', …' if total > len(numbers) else ''}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -3,14 +3,17 @@
 import argparse
 
 import ondol
+from ondol.cli.app import add_parser as add_app
 from ondol.cli.bench import add_parser as add_bench
 from ondol.cli.build import add_parser as add_build
 from ondol.cli.embed import add_parser as add_embed
+from ondol.cli.index import add_parser as add_index
 from ondol.cli.info import add_parser as add_info
 from ondol.cli.prune import add_parser as add_prune
 from ondol.cli.pull import add_parser as add_pull
 from ondol.cli.push import add_parser as add_push
 from ondol.cli.rerank import add_parser as add_rerank
+from ondol.cli.search import add_parser as add_search
 from ondol.cli.serve import add_parser as add_serve
 from ondol.cli.verify import add_parser as add_verify
 
@@ -27,6 +30,9 @@ exit codes:
 _COMMANDS = (
     add_embed,
     add_rerank,
+    add_index,
+    add_search,
+    add_app,
     add_info,
     add_verify,
     add_bench,

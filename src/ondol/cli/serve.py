@@ -3,11 +3,13 @@
 import argparse
 import os
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ondol.cli.options import add_model_options, new_parser, open_model, positive_int
+from ondol.cli.page import add_page_options, check_page_options, find_index, open_page
 from ondol.errors import MissingDependencyError
 from ondol.serve.limits import Limits
 
@@ -35,6 +37,8 @@ Clients of three protocols work unchanged, with this server's address:
   Text Embeddings Inference  POST /embed, /rerank, GET /info
   Cohere, Jina               POST /v1/rerank
 
+--ui adds a page for people, over an index that `ondol index` made; `ondol app FOLDER` does both.
+
 GET /health, /metrics (Prometheus) and /openapi.json tell of the server itself. The name of the
 model that a client asks for says which prompt its texts get: NAME:query, NAME:passage, NAME:none;
 with a name without a colon it is that of --prompt. docs/server.md has an example for every client.
@@ -47,6 +51,7 @@ _EXAMPLES = """\
 ondol serve
 ondol serve --model path/to/bundle --prompt passage --port 9000
 ONDOL_API_KEY=secret ondol serve --host 0.0.0.0
+ondol serve --ui --db notes/.ondol.sqlite3
 """
 
 
@@ -79,13 +84,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         help=f"address to listen on; 0.0.0.0 is every one of this machine (default: "
         f"{DEFAULT_HOST})",
     )
-    parser.add_argument(
-        "--port",
-        metavar="N",
-        type=port_number,
-        default=DEFAULT_PORT,
-        help=f"port to listen on; 0 takes a free one (default: {DEFAULT_PORT})",
-    )
+    add_port_option(parser)
     parser.add_argument(
         "--api-key",
         metavar="KEY",
@@ -116,7 +115,19 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="requests that run or wait at once; more are answered with 429 (default: "
         f"{DEFAULT_LIMITS.requests:,})",
     )
+    add_page_options(parser)
     parser.set_defaults(run=run)
+
+
+def add_port_option(parser: argparse.ArgumentParser) -> None:
+    """--port."""
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=port_number,
+        default=DEFAULT_PORT,
+        help=f"port to listen on; 0 takes a free one (default: {DEFAULT_PORT})",
+    )
 
 
 def port_number(text: str) -> int:
@@ -126,8 +137,11 @@ def port_number(text: str) -> int:
     return int(text)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Serve. Raises SystemExit(0) after SIGTERM, KeyboardInterrupt after Ctrl-C."""
+def run(args: argparse.Namespace, *, announce: Callable[[str], object] | None = None) -> int:
+    """Serve. Raises SystemExit(0) after SIGTERM, KeyboardInterrupt after Ctrl-C.
+
+    announce: gets the server's address as soon as it can be connected to.
+    """
     try:
         from ondol.serve.app import create_app
         from ondol.serve.run_server import allowed_hosts, bind, run_server, url_of
@@ -139,7 +153,9 @@ def run(args: argparse.Namespace) -> int:
     from ondol.serve.served_model import ServedModel
     from ondol.serve.token_ids import TokenIds
 
-    key = _api_key(args)
+    key, hosts = _api_key(args), allowed_hosts(args.host)
+    check_page_options(args, loopback=hosts is not None, api_key=key)
+    index = find_index(args) if args.ui else None
     # The access log and /metrics count them.
     warnings.simplefilter("ignore", TruncationWarning)
     with ExitStack() as stack:
@@ -157,9 +173,13 @@ def run(args: argparse.Namespace) -> int:
                 body_bytes=args.max_body, texts=args.max_texts, requests=args.max_requests
             ),
             api_key=key,
-            allowed_hosts=allowed_hosts(args.host),
+            allowed_hosts=hosts,
             lanes=embedder.threads + 1,
+            routes=open_page(args, index, embedder, model.name, stack) if args.ui else (),
         )
+        if announce is not None:
+            bound.listen()  # Who connects before the server runs is answered when it does.
+            announce(url_of(bound))
         announcement = f"serving {model.name} ({model.variant}) on {url_of(bound)}"
         run_server(app, bound, announcement=announcement)
     return 0

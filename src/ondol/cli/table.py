@@ -27,6 +27,11 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(lines)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 text`, `2,000 texts`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _is_number(cell: str) -> bool:
     if cell in ("", "-"):
         return True
