@@ -22,7 +22,6 @@ REASONS = {
     "llama.cpp",
     "Ollama",
     "needs minutes",
-    "the extra search",
     "needs PyInstaller and a bundle",
 }
 
