@@ -1,5 +1,10 @@
 """What pyproject.toml lists is what the folders hold, and the data is inside the installation."""
 
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -56,3 +61,23 @@ def test_static_tools_see_the_stage_folders() -> None:
         link = ROOT / "src" / "ondol" / name
         assert link.is_symlink()
         assert link.resolve() == folder
+
+
+def test_the_same_sources_give_the_same_wheel(tmp_path: Path) -> None:
+    """Byte for byte, with SOURCE_DATE_EPOCH: https://reproducible-builds.org/specs/source-date-epoch/"""
+    pytest.importorskip("setuptools", minversion="77")
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    digests = set()
+    for name in ("first", "second"):
+        source = tmp_path / name
+        unwanted = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
+        shutil.copytree(ROOT, source, symlinks=True, ignore=unwanted, copy_function=shutil.copyfile)
+        subprocess.run(
+            [sys.executable, "-c", build, str(tmp_path)],
+            cwd=source, env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"},
+            capture_output=True, check=True,
+        )  # fmt: skip
+        (wheel,) = tmp_path.glob("*.whl")
+        digests.add(hashlib.sha256(wheel.read_bytes()).hexdigest())
+        wheel.unlink()
+    assert len(digests) == 1

@@ -24,7 +24,7 @@ class WordCounter:
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         shares = [
-            len(set(query.split()) & set(text.split())) / len(set(query.split()))
+            len(set(query.split()) & set(text.split())) / max(1, len(set(query.split())))
             for query, text in pairs
         ]
         return np.array(shares, dtype=np.float32)

@@ -46,6 +46,11 @@ def test_a_path_cannot_write_a_line_of_its_own(
     assert [told(line) for line in log.messages] == ["GET /a%0Ab%1B 404"]
 
 
+def test_a_path_cannot_fill_the_log(client: TestClient, log: pytest.LogCaptureFixture) -> None:
+    client.request("A" * 5000, "/" + "a" * 50_000)
+    assert [told(line) for line in log.messages] == [f"{'A' * 200} /{'a' * 199} 404"]
+
+
 def test_requests_texts_and_tokens_are_counted(client: TestClient) -> None:
     client.post("/v1/embeddings", json={"input": ["a", "b c"]})
     client.post("/v1/embeddings", json={"input": []})

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,7 @@ from ondol.serve.bodies import Body, read_body
 from ondol.serve.limits import Limits
 from ondol.serve.request_errors import RequestError
 
-LIMITS = Limits(body_bytes=1000, body_seconds=0.05)
+LIMITS = Limits(body_bytes=1000, body_seconds=0.2, grace_seconds=0.05, bytes_per_second=1000)
 
 
 class Words(Body):
@@ -58,7 +59,7 @@ def test_a_body_that_says_it_is_too_long_is_not_read_at_all(length: str) -> None
     assert sender.chunks == 0
 
 
-@pytest.mark.parametrize("length", [None, "1", "-5", "many"])
+@pytest.mark.parametrize("length", [None, "1", "-5", "many", "0" * 5000])
 def test_a_length_that_is_wrong_changes_nothing(length: str | None) -> None:
     body = read(Sender(b'{"words": ["\xec\x98\xa8\xeb\x8f\x8c"]}').receive, length=length)
     assert body.words == ["온돌"]
@@ -69,13 +70,22 @@ def test_the_longest_body_is_read() -> None:
     assert read(Sender(content).receive, length="1000").words == ["a" * 900]
 
 
-def test_a_body_that_does_not_arrive_gives_the_place_to_others() -> None:
+@pytest.mark.parametrize(
+    ("pause", "seconds"),
+    [(10.0, 0.05), (0.01, 0.2)],  # the grace for one that is too slow, all the time for the other
+)
+def test_a_body_that_does_not_arrive_gives_the_place_to_others(
+    pause: float, seconds: float
+) -> None:
     async def receive() -> Any:
-        await asyncio.sleep(10)
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": b"x" * 20, "more_body": True}
 
-    with pytest.raises(RequestError, match=r"did not arrive within 0\.05 seconds") as caught:
+    started = time.monotonic()
+    with pytest.raises(RequestError, match=r"only [\d,]+ bytes of the body arrived") as caught:
         read(receive)
     assert caught.value.status == HTTPStatus.REQUEST_TIMEOUT
+    assert seconds <= time.monotonic() - started < 5
 
 
 def test_nothing_is_converted_and_every_field_is_named_once() -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -110,6 +111,29 @@ def test_a_body_sent_in_chunks_is_bounded_too(start_server: StartServer) -> None
     response = asked.getresponse()
     assert response.status == 413
     assert json.loads(response.read())["error_type"] == "Validation"
+
+
+def test_a_thousand_connections_that_ask_nothing_are_in_nobodys_way(
+    start_server: StartServer,
+) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 4096:
+        pytest.skip("this machine does not allow a process so many connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))  # the server inherits it
+    try:
+        server = start_server()
+        address = urlsplit(server.url)
+        with ExitStack() as stack:
+            for _ in range(1000):
+                where = (address.hostname, address.port)
+                stack.enter_context(socket.create_connection(where, timeout=10))
+            assert ask(server.url, ["a"])[0] == 200
+            code, log = server.stop(signal.SIGTERM)
+        assert code == 0
+        assert [line.split()[4] for line in log.splitlines()] == ["200"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_taken_port_is_an_error_in_one_line() -> None:

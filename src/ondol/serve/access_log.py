@@ -15,6 +15,9 @@ logger = logging.getLogger("ondol.serve.access")
 #: Stands for all paths that do not exist, which would otherwise make a metric each.
 _OTHER = "other"
 
+#: Characters of a method, or of a path, that are told; clients may send a hundred thousand.
+_TOLD = 200
+
 
 class AccessLog:
     """Tells of a request when its response has ended: time, client, method, path, status,
@@ -59,7 +62,7 @@ def _line(scope: Scope, status: int, seconds: float, usage: object) -> str:
     raw_path = scope.get("raw_path", scope["path"].encode()).decode("ascii", "backslashreplace")
     line = (
         f"{datetime.now().astimezone().isoformat(timespec='milliseconds')} {host} "
-        f"{scope['method']} {raw_path} {status} ms={seconds * 1e3:.1f}"
+        f"{scope['method'][:_TOLD]} {raw_path[:_TOLD]} {status} ms={seconds * 1e3:.1f}"
     )
     if isinstance(usage, Usage):
         line += f" texts={usage.texts}"

@@ -113,7 +113,7 @@ def _as_request_error(error: Exception) -> RequestError:
     if isinstance(error, RequestError):
         return error
     if isinstance(error, HTTPException):
-        return RequestError(HTTPStatus(error.status_code), error.detail)
+        return RequestError(HTTPStatus(error.status_code), error.detail, error.headers)
     if isinstance(error, InputError):
         return RequestError(HTTPStatus.BAD_REQUEST, str(error))
     if isinstance(error, ClosedError):

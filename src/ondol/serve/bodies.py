@@ -13,6 +13,9 @@ from ondol.serve.request_errors import RequestError, invalid
 #: Of what is wrong with a body, the errors that a message names.
 _NAMED_ERRORS = 3
 
+#: Of a Content-Length that are looked at: more than any limit has.
+_DIGITS = 20
+
 
 class Body(BaseModel):
     """Base of all bodies: fields that are not known are ignored, no type is converted."""
@@ -34,19 +37,26 @@ async def read_body(request: Request, kind: type[AnyBody], limits: Limits) -> An
         f"the body is larger than {limits.body_bytes:,} bytes; send fewer texts in one request",
     )
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limits.body_bytes:
+    # Python refuses to read numbers of thousands of digits.
+    if declared.isdecimal() and int(declared[:_DIGITS]) > limits.body_bytes:
         raise too_large
     content = bytearray()
+    loop = asyncio.get_running_loop()
+    start = loop.time()
     try:
-        async with asyncio.timeout(limits.body_seconds):
+        async with asyncio.timeout(limits.seconds_for(0)) as deadline:
             async for chunk in request.stream():
                 content += chunk
                 if len(content) > limits.body_bytes:
                     raise too_large
+                deadline.reschedule(start + limits.seconds_for(len(content)))
     except TimeoutError as error:
         raise RequestError(
             HTTPStatus.REQUEST_TIMEOUT,
-            f"the body did not arrive within {limits.body_seconds:g} seconds",
+            f"only {len(content):,} bytes of the body arrived within "
+            f"{loop.time() - start:.1f} seconds; a body may take {limits.body_seconds:g} seconds, "
+            f"and {limits.grace_seconds:g} if it is slower than {limits.bytes_per_second:,} bytes "
+            "per second",
         ) from error
     try:
         return kind.model_validate_json(bytes(content))

@@ -11,9 +11,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ondol.serve.access_log import logger as access_logger
+from ondol.serve.connection import Connection
 
-#: Seconds that an idle connection stays open: longer than the 5 that httpx keeps it, which with
-#: the same 5 here would sometimes send a request into a connection that is being closed.
+#: Seconds that a connection stays open without a whole head of a request: longer than the 5 that
+#: httpx keeps it, which with the same 5 here would sometimes send a request into a connection that
+#: is being closed.
 _KEEP_ALIVE = 30
 
 #: Seconds for which requests that have come may go on after SIGTERM or Ctrl-C.
@@ -73,6 +75,22 @@ class _Server(uvicorn.Server):
         print(self._announcement, file=sys.stderr, flush=True)
 
 
+def server_config(app: Starlette, *, keep_alive: int = _KEEP_ALIVE) -> uvicorn.Config:
+    """How uvicorn serves it. keep_alive: seconds that a connection may be without a request."""
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        log_config=None,
+        log_level="error",  # Connection logs what is malformed, and by whom
+        access_log=False,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=keep_alive,
+        timeout_graceful_shutdown=_GRACE,
+    )
+
+
 def run_server(app: Starlette, bound: socket.socket, *, announcement: str) -> None:
     """Serve until SIGTERM or Ctrl-C, then let what has come end, for 30 seconds at most.
 
@@ -81,20 +99,10 @@ def run_server(app: Starlette, bound: socket.socket, *, announcement: str) -> No
     Raises SystemExit(0) after SIGTERM, KeyboardInterrupt after Ctrl-C.
     """
     log_requests()
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        ws="none",
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_GRACE,
-    )
     # uvicorn ends by raising the signal that stopped it once more, for the handler before its own.
     before = signal.signal(signal.SIGTERM, _exit)
     try:
-        _Server(config, announcement).run(sockets=[bound])
+        _Server(server_config(app), announcement).run(sockets=[bound])
     finally:
         signal.signal(signal.SIGTERM, before)
 

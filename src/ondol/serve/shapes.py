@@ -17,7 +17,7 @@ def error_response(path: str, error: RequestError) -> Response:
         content = ollama.error_body(error)
     else:
         content = tei.error_body(error)
-    headers = {}
+    headers = dict(error.headers)
     if error.status == 429:
         headers["Retry-After"] = RETRY_AFTER
     if error.status == 401:

@@ -53,9 +53,7 @@ class RerankBody(Body):
 
     query: str = Field(description="a text")
     texts: list[str] = Field(description="a list of texts")
-    raw_scores: Literal[False] = Field(
-        default=False, description="false: scores are from 0 to 1 always"
-    )
+    raw_scores: bool = Field(default=False, description="true or false")
     return_text: bool = Field(default=False, description="true or false")
 
 
@@ -83,6 +81,8 @@ def endpoints(service: Service) -> list[Endpoint]:
 
     async def rerank(request: Request) -> Response:
         body = await read_body(request, RerankBody, service.limits)
+        if body.raw_scores:
+            raise invalid("raw_scores is true, but scores are from 0 to 1 always; leave it out")
         scores = await service.score(request, body.query, body.texts)
         ranked = sorted(enumerate(scores), key=lambda pair: -pair[1])
         return JSONResponse(
