@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ondol import Embedder
+from ondol import Embedder, Reranker
 from ondol.search import Index, update
 
 WriteFiles = Callable[[Mapping[str, str | bytes]], Path]
@@ -28,6 +28,22 @@ def test_a_question_finds_a_passage_that_shares_no_word_with_it(
             shares = index.search("주식 시세가 떨어졌다")[0]
     assert (food.file, food.vector_rank, food.word_rank) == ("cooking.txt", 1, None)
     assert (shares.file, shares.vector_rank, shares.word_rank) == ("market.txt", 1, None)
+
+
+def test_a_reranker_bundle_orders_the_hits(
+    write_files: WriteFiles, tmp_path: Path, tiny_reranker: Path
+) -> None:
+    texts = {"a.txt": "ab 한국 b", "b.txt": "한국 어", "c.txt": "a 한국"}
+    folder = write_files(texts)
+    with (
+        Embedder(check="off") as model,
+        Reranker(tiny_reranker / "bundle", variant="onnx-fp32") as reranker,
+    ):
+        update(tmp_path / "i.sqlite3", folder, model)
+        with Index.open(tmp_path / "i.sqlite3", model) as index:
+            found = [hit.file for hit in index.search("한국", reranker=reranker)]
+        ranked = reranker.rank("한국", list(texts.values()))
+    assert found == [list(texts)[result["corpus_id"]] for result in ranked]
 
 
 @pytest.mark.filterwarnings("ignore::ondol.TruncationWarning")

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from ondol import Reranker
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -45,6 +48,21 @@ def wait_for_metric(url: str, line: str) -> str:
             return metrics
         time.sleep(0.005)
     raise TimeoutError(f"{line!r} is not in\n{metrics}")
+
+
+def test_a_reranker_bundle_scores_as_in_the_library(
+    start_server: StartServer, tiny_reranker: Path
+) -> None:
+    bundle = tiny_reranker / "bundle"
+    texts = ["ab 한국 b", "", "한국 어"]
+    server = start_server("--reranker", str(bundle))
+    asked = connection(server.url)
+    asked.request("POST", "/rerank", json.dumps({"query": "한국 a", "texts": texts}))
+    found = json.loads(asked.getresponse().read())
+    with Reranker(bundle) as reranker:
+        ranked = reranker.rank("한국 a", texts)
+    assert [one["index"] for one in found] == [one["corpus_id"] for one in ranked]
+    assert [one["score"] for one in found] == pytest.approx([one["score"] for one in ranked])
 
 
 def test_sigterm_lets_a_request_end_and_takes_no_other(start_server: StartServer) -> None:

@@ -17,6 +17,7 @@ from ondol.errors import IndexNotFoundError
 
 if TYPE_CHECKING:
     from ondol.cli.options import Subparsers
+    from ondol.runtime.reranker import Reranker
     from ondol.search.index import Hit
 
 _DEFAULT_LIMIT = 10
@@ -111,7 +112,7 @@ def nearest_index(folder: Path) -> Path:
     )
 
 
-def open_reranker(args: argparse.Namespace) -> Any:
+def open_reranker(args: argparse.Namespace) -> "Reranker":
     """The Reranker of --rerank."""
     import ondol
 

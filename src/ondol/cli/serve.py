@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ondol.cli.options import add_model_options, new_parser, open_model, positive_int
 from ondol.cli.page import add_page_options, check_page_options, find_index, open_page
@@ -15,6 +15,7 @@ from ondol.serve.limits import Limits
 
 if TYPE_CHECKING:
     from ondol.cli.options import Subparsers
+    from ondol.runtime.reranker import Reranker
 
 #: The environment variable of the API key, which others of the machine cannot read as they can a
 #: command line.
@@ -194,7 +195,7 @@ def _api_key(args: argparse.Namespace) -> str | None:
     return str(args.api_key)
 
 
-def _open_reranker(args: argparse.Namespace) -> Any:
+def _open_reranker(args: argparse.Namespace) -> "Reranker":
     import ondol
 
     return ondol.Reranker(args.reranker, threads=args.threads)
