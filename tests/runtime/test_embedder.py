@@ -124,7 +124,7 @@ def test_similarity_of_int8_vectors_is_close_to_that_of_the_numbers(
 def test_many_windows_fill_every_row(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Embedder(tiny_bundle, variant="onnx-fp32") as embedder:
         expected = embedder.encode(TEXTS, precision="int8", truncate_dim=12)
-        monkeypatch.setattr("ondol.runtime.embedder._WINDOW_TEXTS", 2)
+        monkeypatch.setattr("ondol.runtime.embedder.WINDOW_TEXTS", 2)
         found = embedder.encode(TEXTS, precision="int8", truncate_dim=12)
     assert np.array_equal(found, expected)
 
