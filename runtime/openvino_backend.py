@@ -11,6 +11,7 @@ import numpy as np
 from ondol.errors import BundleError, ClosedError, EngineError, MissingDependencyError
 from ondol.runtime.backend import Output
 from ondol.runtime.lone_calls import LoneCalls
+from ondol.runtime.onnx_check import check_onnx
 from ondol.runtime.openvino_graph import read_encoder, vocab_rows
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class OpenVinoBackend:
                 "openvino clips products of unsigned and signed bytes on this processor, which "
                 "has no VNNI; use the engine onnxruntime"
             )
+        check_onnx(path)
         self._core = openvino.Core()
         self._model = read_encoder(self._core, path)
         rows = vocab_rows(self._model)

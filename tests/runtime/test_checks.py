@@ -91,7 +91,7 @@ def test_calibration_vectors_of_another_width(bundle: Path) -> None:
     record_again(bundle, "calibration.npy")
     with (
         Embedder(bundle, variant="onnx-fp32") as embedder,
-        pytest.raises(ManifestError, match=r"shape \(9, 31\); expected .* 32 columns"),
+        pytest.raises(ManifestError, match=r"shape \(9, 31\); expected float32 of shape .*, 32"),
     ):
         embedder.encode("a", precision="int8")
 
@@ -124,7 +124,7 @@ def test_a_model_of_another_build(bundle: Path, variant: str) -> None:
 @pytest.mark.parametrize("variant", ["onnx-fp32", "gguf-f32"])
 def test_a_model_of_another_width(bundle: Path, variant: str) -> None:
     edit(bundle, lambda manifest: manifest["architecture"].update(hidden_size=48))
-    with pytest.raises(AgreementError, match=r"32 columns but ondol.json says 48"):
+    with pytest.raises(AgreementError, match=r"32 columns but those of ondol.json have 48"):
         Embedder(bundle, variant=variant, check="quick")
 
 
@@ -189,5 +189,5 @@ def test_a_file_that_the_engine_refuses(bundle: Path) -> None:
     ):
         (bundle / name).write_bytes(b"not a model")
         record_again(bundle, name)
-        with pytest.raises(BundleError, match=r"cannot load|could not load"):
+        with pytest.raises(BundleError, match=r"cannot (load|read) .*model-"):
             Embedder(bundle, variant=variant)
