@@ -1,8 +1,8 @@
 """Is this GGUF file an encoder as `ondol build` writes it? llama.cpp aborts the process on others.
 
-llama.cpp checks with GGML_ASSERT, which ends the process, what a file's keys and vocabulary say, and
-follows some keys out of the file: `split.count` makes it open other files. So every key and every
-tensor is compared with what the writer writes, and anything else is refused unopened.
+llama.cpp checks what a file says of its vocabulary with GGML_ASSERT, which ends the process, and
+follows some keys out of the file: `split.count` makes it open others. So every key and every tensor
+is compared with what the writer writes, and anything else is refused unopened.
 """
 
 import math
@@ -73,13 +73,13 @@ def check_gguf(path: Path) -> None:
         _check_keys(header.keys)
         vocabulary = _check_vocabulary(header.keys)
         _check_tensors(header, vocabulary)
-    except _Unfit as fault:
+    except _UnfitError as fault:
         raise BundleError(
             f"cannot load {path}: {fault}; expected a GGUF file as `ondol build` writes it"
         ) from None
 
 
-class _Unfit(Exception):
+class _UnfitError(Exception):
     """What is wrong with a file, in words that follow its name."""
 
 
@@ -87,7 +87,7 @@ def _check_keys(keys: Mapping[str, Scalar | Array]) -> None:
     architecture = keys.get("general.architecture")
     if not isinstance(architecture, Scalar) or architecture.value != "bert":
         stated = architecture.value if isinstance(architecture, Scalar) else None
-        raise _Unfit(f"its architecture is {stated!r:.80}, expected 'bert'")
+        raise _UnfitError(f"its architecture is {stated!r:.80}, expected 'bert'")
     for kinds, form in (
         ({**_REQUIRED, **_OPTIONAL}, Scalar),
         ({**_REQUIRED_ARRAYS, **_OPTIONAL_ARRAYS}, Array),
@@ -95,28 +95,28 @@ def _check_keys(keys: Mapping[str, Scalar | Array]) -> None:
         for name, kind in kinds.items():
             found = keys.get(name)
             if found is not None and not (isinstance(found, form) and found.type is kind):
-                raise _Unfit(f"its key {name} is not {form.__name__.lower()} of {kind.name}")
+                raise _UnfitError(f"its key {name} is not {form.__name__.lower()} of {kind.name}")
     missing = (_REQUIRED | _REQUIRED_ARRAYS).keys() - keys.keys()
     known = _REQUIRED | _REQUIRED_ARRAYS | _OPTIONAL | _OPTIONAL_ARRAYS
     unknown = keys.keys() - known.keys()
     if missing or unknown:
         what = "lacks the key" if missing else "has the unknown key"
-        raise _Unfit(f"it {what} {min(missing or unknown)}")
+        raise _UnfitError(f"it {what} {min(missing or unknown)}")
     if _scalar(keys, "tokenizer.ggml.model") != "t5":
-        raise _Unfit("its tokenizer is none of the kind 't5'")
+        raise _UnfitError("its tokenizer is none of the kind 't5'")
     if _scalar(keys, "bert.attention.causal"):
-        raise _Unfit("its attention is causal, which no encoder's is")
+        raise _UnfitError("its attention is causal, which no encoder's is")
     if _scalar(keys, "bert.pooling_type") not in _POOLING_TYPES:
-        raise _Unfit(f"its pooling type is {_scalar(keys, 'bert.pooling_type')}")
+        raise _UnfitError(f"its pooling type is {_scalar(keys, 'bert.pooling_type')}")
     epsilon = _scalar(keys, "bert.attention.layer_norm_epsilon")
     if not (math.isfinite(epsilon) and 0 <= epsilon < 1):
-        raise _Unfit(f"its layer_norm_epsilon is {epsilon}")
+        raise _UnfitError(f"its layer_norm_epsilon is {epsilon}")
     hidden, heads = (
         _scalar(keys, "bert.embedding_length"),
         _scalar(keys, "bert.attention.head_count"),
     )
     if not heads or hidden % heads:
-        raise _Unfit(f"{heads:,} heads do not divide {hidden:,} columns")
+        raise _UnfitError(f"{heads:,} heads do not divide {hidden:,} columns")
 
 
 def _check_vocabulary(keys: Mapping[str, Scalar | Array]) -> int:
@@ -124,16 +124,18 @@ def _check_vocabulary(keys: Mapping[str, Scalar | Array]) -> int:
     tokens = _array(keys, "tokenizer.ggml.tokens")
     for name in ("tokenizer.ggml.scores", "tokenizer.ggml.token_type"):
         if (count := _array(keys, name).count) != tokens.count:
-            raise _Unfit(f"it has {tokens.count:,} tokens but {count:,} values in {name}")
+            raise _UnfitError(f"it has {tokens.count:,} tokens but {count:,} values in {name}")
     lengths = set(map(len, tokens.items))
     if not tokens.count or not lengths <= set(range(1, _MAX_TOKEN_BYTES + 1)):
-        raise _Unfit(f"it has a token of no bytes or of more than {_MAX_TOKEN_BYTES:,}, or none")
+        raise _UnfitError(
+            f"it has a token of no bytes or of more than {_MAX_TOKEN_BYTES:,}, or none"
+        )
     # GGML_ASSERT(id_to_token.size() == token_to_id.size())
     if len(set(tokens.items)) != tokens.count:
-        raise _Unfit("it has a token twice")
+        raise _UnfitError("it has a token twice")
     for name in keys:
         if name.endswith("_token_id") and _scalar(keys, name) >= tokens.count:
-            raise _Unfit(f"its {name} is {_scalar(keys, name):,} of {tokens.count:,} tokens")
+            raise _UnfitError(f"its {name} is {_scalar(keys, name):,} of {tokens.count:,} tokens")
     if _CHARSMAP in keys:
         _check_charsmap(_array(keys, _CHARSMAP).raw)
     return tokens.count
@@ -145,7 +147,7 @@ def _check_charsmap(charsmap: bytes) -> None:
     """
     trie = struct.unpack_from("<I", charsmap)[0] if len(charsmap) > 4 else 0
     if not trie or trie % 4 or 4 + trie >= len(charsmap) or charsmap[-1] != 0:
-        raise _Unfit(f"its {_CHARSMAP} of {len(charsmap):,} bytes is damaged")
+        raise _UnfitError(f"its {_CHARSMAP} of {len(charsmap):,} bytes is damaged")
 
 
 def _check_tensors(header: GgufHeader, vocabulary: int) -> None:
@@ -153,13 +155,15 @@ def _check_tensors(header: GgufHeader, vocabulary: int) -> None:
     found = {tensor.name: tensor for tensor in header.tensors}
     if found.keys() != expected.keys():
         name = min(found.keys() ^ expected.keys())
-        raise _Unfit(f"it {'lacks the' if name in expected else 'has the unknown'} tensor {name}")
+        raise _UnfitError(
+            f"it {'lacks the' if name in expected else 'has the unknown'} tensor {name}"
+        )
     for name, shape in expected.items():
         tensor = found[name]
         if _without_ones(tensor.shape) != _without_ones(shape):
-            raise _Unfit(f"its tensor {name} has the shape {tensor.shape}, expected {shape}")
+            raise _UnfitError(f"its tensor {name} has the shape {tensor.shape}, expected {shape}")
         if _always_float(tensor) and tensor.type != "F32":
-            raise _Unfit(f"its tensor {name} is {tensor.type}, expected F32")
+            raise _UnfitError(f"its tensor {name} is {tensor.type}, expected F32")
 
 
 def _expected_shapes(header: GgufHeader, vocabulary: int) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""What a GGUF file states about itself: its keys and its tensors, every size compared with the file.
+"""What a GGUF file states about itself: keys and tensors, every size compared with the file.
 
 gguf-py's GGUFReader makes several numpy arrays for every string of the vocabulary: four seconds for
 48,000 pieces. llama.cpp aborts the process on some damaged files. This reads the layout of ggml's

@@ -148,7 +148,11 @@ def _node(message: memoryview) -> None:
                 domain = field.text
             case 5:
                 _attribute(field.bytes)
-            case 1 | 2 | 3 | 6:  # names of values, its own, and a text
+            case 1 | 2 | 3:
+                # Names of values and its own: onnxruntime's Python reports on others to
+                # standard output.
+                _ = field.text
+            case 6:  # a text
                 pass
             case _:
                 raise ValueError(f"a node has the field {field.number}")

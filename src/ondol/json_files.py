@@ -1,4 +1,4 @@
-"""JSON that came from elsewhere: read within bounds, and one kind of error for whatever is wrong."""
+"""JSON that came from elsewhere: read within bounds, one kind of error for whatever is wrong."""
 
 import json
 from pathlib import Path

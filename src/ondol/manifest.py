@@ -374,7 +374,8 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
                 raise ManifestError(f"{where} lacks {field.name!r}; build the bundle again")
         if "path" in fields and not _stays_inside(fields["path"]):
             raise ManifestError(
-                f"{where}.path is {fields['path']!r:.200}; a bundle's files lie inside its directory"
+                f"{where}.path is {fields['path']!r:.200}; a bundle's files lie inside its "
+                "directory"
             )
         return typing.cast(type[Any], kind)(**fields)
     if isinstance(kind, type) and issubclass(kind, Enum):
