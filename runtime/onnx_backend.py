@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from ondol.errors import BundleError, ClosedError, EngineError
-from ondol.runtime.backend import Output
+from ondol.runtime.backend import Output, split_outputs
 from ondol.runtime.int8_products import make_products_exact
 from ondol.runtime.lone_calls import LoneCalls
 from ondol.runtime.onnx_check import check_onnx
@@ -50,7 +50,7 @@ class OnnxBackend:
             (states,) = session.run(None, {"input_ids": ids})
         except Exception as error:  # onnxruntime raises bare pybind exceptions
             raise EngineError(f"onnxruntime could not run {ids.shape} tokens: {error}") from error
-        return list(states)  # (texts, tokens, hidden_size), one view per text
+        return split_outputs(states, ids.shape, self.columns, "onnxruntime")
 
     def close(self) -> None:
         # A run holds its session until it ends.

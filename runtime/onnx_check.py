@@ -36,6 +36,7 @@ _ELEMENT_BYTES = {_FLOAT: 4, 2: 1, 3: 1, 6: 4, _INT64: 8}  # float, uint8, int8,
 _PLAIN_ATTRIBUTES = {1, 2, 3}
 
 _MAX_RANK = 4
+_MAX_HEADS = 1024
 #: A vocabulary has at most 250,037 rows so far.
 _MAX_DIGITS = 9
 
@@ -162,7 +163,11 @@ def _node(message: memoryview) -> None:
 
 def _attribute(message: memoryview) -> None:
     """AttributeProto."""
+    (name,) = _texts(message, 1)
     for field in fields(message):
+        # OpenVINO divides by the number of heads, and 0 ends the process.
+        if field.number == 3 and name == "num_heads" and not 1 <= field.integer <= _MAX_HEADS:
+            raise ValueError(f"its attention has {field.integer:,} heads")
         if field.number == 20 and field.integer not in _PLAIN_ATTRIBUTES:
             raise ValueError(f"an attribute is of the type {field.integer}")
         if field.number not in (1, 2, 3, 4, 13, 20):  # name, values, a text, its type
