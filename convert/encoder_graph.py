@@ -35,7 +35,7 @@ from ondol.convert.integers import (
 )
 from ondol.convert.onnx_graph import CONTRIB, MAX_FILE_BYTES, OnnxGraph
 from ondol.errors import ConversionError
-from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
+from ondol.runtime.onnx_check import VOCAB_ROWS_KEY
 from ondol.variants import Variant
 
 #: Names of the graph's input and output, as optimum's exports have them: of an encoder's states

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from ondol.convert.gguf_header import TensorInfo, read_tensors
 from ondol.errors import ConversionError
+from ondol.runtime.gguf_header import TensorInfo, read_tensors
 from ondol.runtime.llama_library import captured_log, llama_library
 from ondol.variants import Variant
 

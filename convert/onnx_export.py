@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ondol.errors import ConversionError, MissingDependencyError
-from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
+from ondol.runtime.onnx_check import VOCAB_ROWS_KEY
 
 if TYPE_CHECKING:
     import transformers

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ondol.errors import EngineError
+
 #: The last hidden states of one text: (tokens, hidden_size) float32.
 TokenStates = NDArray[np.float32]
 
@@ -64,3 +66,21 @@ class Backend(Protocol):
     def close(self) -> None:
         """Free the model once running calls have ended. Calling it again does nothing."""
         ...
+
+
+def split_outputs(
+    outputs: NDArray[np.float32], ids: tuple[int, ...], columns: int, engine: str
+) -> list[Output]:
+    """The outputs of one run by text.
+
+    outputs: (texts, tokens, columns) of an encoder, (texts, columns) of a reranker. ids: the shape
+    (texts, tokens) of what was run. engine: its name, for messages.
+
+    Returns one view per text. Raises EngineError for any other shape.
+    """
+    if outputs.shape not in ((*ids, columns), (ids[0], columns)):
+        raise EngineError(
+            f"{engine} returned {outputs.shape} for {ids} tokens, expected {(*ids, columns)}; the "
+            "file is damaged: copy the bundle again"
+        )
+    return list(outputs)

@@ -1,6 +1,6 @@
 """Is this bundle what its manifest says, and does this machine compute what PyTorch computed?"""
 
-import json
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ondol.containment import check_inside
 from ondol.errors import AgreementError, ChecksumError, InputError, ManifestError
 from ondol.files import sha256_of
+from ondol.json_files import read_json
 from ondol.manifest import Manifest, VariantRecord
 from ondol.runtime.backend import Backend
+from ondol.runtime.float_array import read_float32
 from ondol.runtime.tokenize import TextTokenizer
 from ondol.task import Task
 
@@ -20,7 +23,9 @@ class Check(Enum):
     """How much is checked before the first text.
 
     FULL: sizes and sha256 of the files in use, agreement of the parts, and a self-test on
-    SELF_TEST_TEXTS reference texts. QUICK: the same with sizes alone and one text. OFF: nothing.
+    SELF_TEST_TEXTS reference texts. QUICK: the same with sizes alone and one text. OFF: neither
+    checksums nor vectors. Whether a file lies inside the bundle, and whether the engine can read
+    it without harm, is looked at in any case.
     """
 
     FULL = "full"
@@ -40,16 +45,21 @@ class Check(Enum):
 #: Reference texts that a load embeds: the first ones of the set, which are short on purpose.
 SELF_TEST_TEXTS = {Check.FULL: 4, Check.QUICK: 1, Check.OFF: 0}
 
+#: The 64 texts of a reference set have 13 kB.
+_MAX_TEXT_BYTES = 2**24
+
 
 def check_files(bundle: Path, manifest: Manifest, variant: VariantRecord, check: Check) -> None:
     """Compare the files that will be used with the manifest.
 
-    Raises ChecksumError for a missing file or another size or, with Check.FULL, another sha256.
+    Raises ManifestError for one that leads outside of the bundle, with any check; ChecksumError
+    for a missing file or another size or, with Check.FULL, another sha256.
     """
-    if check is Check.OFF:
-        return
     for record in manifest.files_of([variant]):
         path = bundle / record.path
+        check_inside(bundle, record.path)
+        if check is Check.OFF:
+            continue
         if not path.is_file():
             raise ChecksumError(
                 f"{path} is missing; copy or pull the bundle again, or build it with `ondol build`"
@@ -92,7 +102,8 @@ def read_reference(bundle: Path, manifest: Manifest) -> tuple[list[str], NDArray
 
     Raises ManifestError if the two files do not fit each other.
     """
-    return _read_reference(bundle, manifest, (manifest.architecture.hidden_size,))
+    columns = (manifest.architecture.hidden_size,)
+    return _read_reference(bundle, manifest, _is_text, "texts", columns)
 
 
 def read_reference_pairs(
@@ -102,25 +113,43 @@ def read_reference_pairs(
 
     Raises ManifestError if the two files do not fit each other.
     """
-    pairs, logits = _read_reference(bundle, manifest, ())
+    pairs, logits = _read_reference(bundle, manifest, _is_pair, "pairs of texts", ())
     return [(query, document) for query, document in pairs], logits
 
 
 def _read_reference(
-    bundle: Path, manifest: Manifest, columns: tuple[int, ...]
+    bundle: Path,
+    manifest: Manifest,
+    is_input: Callable[[object], bool],
+    what: str,
+    columns: tuple[int, ...],
 ) -> tuple[list[Any], NDArray[np.float32]]:
+    path = bundle / manifest.reference.texts.path
     try:
-        inputs = json.loads((bundle / manifest.reference.texts.path).read_text(encoding="utf-8"))
-        outputs = np.load(bundle / manifest.reference.vectors.path, allow_pickle=False)
+        inputs = read_json(path, max_bytes=_MAX_TEXT_BYTES)
     except (OSError, ValueError) as error:
-        raise ManifestError(f"cannot read the reference set of {bundle}: {error}") from error
-    expected = (len(inputs), *columns)
-    if outputs.shape != expected or outputs.dtype != np.float32:
-        raise ManifestError(
-            f"the reference vectors of {bundle} are {outputs.shape} {outputs.dtype}; expected "
-            f"{expected} float32: copy the bundle again"
-        )
-    return inputs, outputs
+        raise ManifestError(f"cannot read {path}: {error}; copy the bundle again") from error
+    if not isinstance(inputs, list) or not inputs or not all(map(is_input, inputs)):
+        raise ManifestError(f"{path} is no list of {what}; copy the bundle again")
+    vectors = bundle / manifest.reference.vectors.path
+    return inputs, _floats(vectors, rows=len(inputs), columns=columns)
+
+
+def _is_text(value: object) -> bool:
+    # JSON can escape a lone surrogate, which is no Unicode text.
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_text, value))
+
+
+def _floats(path: Path, *, rows: int | None, columns: tuple[int, ...]) -> NDArray[np.float32]:
+    """Raises ManifestError."""
+    try:
+        return read_float32(path, rows=rows, columns=columns)
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"cannot read {path}: {error}; copy the bundle again") from error
 
 
 def read_calibration(bundle: Path, manifest: Manifest) -> NDArray[np.float32]:
@@ -133,15 +162,8 @@ def read_calibration(bundle: Path, manifest: Manifest) -> NDArray[np.float32]:
             f"{bundle} was built without calibrated ranges, which int8 and uint8 vectors need: "
             "run `ondol build` again, or take precision 'float32', 'binary' or 'ubinary'"
         )
-    path = bundle / manifest.calibration.path
-    try:
-        vectors = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ManifestError(f"cannot read {path}: {error}") from error
-    columns = manifest.architecture.hidden_size
-    if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != columns:
-        raise ManifestError(
-            f"{path} holds an array of shape {vectors.shape}; expected one row per text, of "
-            f"{columns} columns: copy the bundle again"
-        )
-    return np.asarray(vectors, dtype=np.float32)
+    return _floats(
+        bundle / manifest.calibration.path,
+        rows=None,
+        columns=(manifest.architecture.hidden_size,),
+    )

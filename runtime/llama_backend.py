@@ -10,6 +10,7 @@ from typing import Any
 
 from ondol.errors import AgreementError, BundleError, ClosedError, InputError
 from ondol.runtime.backend import WORTH_ALL_THREADS, Output
+from ondol.runtime.gguf_check import check_gguf
 from ondol.runtime.llama_context import LlamaContext, output_columns
 from ondol.runtime.llama_library import captured_log, llama_library
 
@@ -42,7 +43,7 @@ class LlamaBackend:
             than it saves.
 
     Raises:
-        BundleError: llama.cpp cannot load the file.
+        BundleError: the file is none of ours, or llama.cpp cannot load it.
         EngineError: llama.cpp cannot prepare to run it.
         AgreementError: the file has fewer positions than max_tokens.
         MissingDependencyError: llama-cpp-python is not installed.
@@ -178,6 +179,7 @@ class LlamaBackend:
                 self._idle.append(context)
 
     def _load(self) -> Any:
+        check_gguf(self._path)
         params = self._lib.llama_model_default_params()
         # Vectors must not depend on whether the machine has a GPU that llama.cpp was built for.
         params.n_gpu_layers = 0

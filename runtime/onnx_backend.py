@@ -8,12 +8,10 @@ import numpy as np
 import onnxruntime
 
 from ondol.errors import BundleError, ClosedError, EngineError
-from ondol.runtime.backend import Output
+from ondol.runtime.backend import Output, split_outputs
 from ondol.runtime.int8_products import make_products_exact
 from ondol.runtime.lone_calls import LoneCalls
-
-#: Under this key of the ONNX file's own metadata the converter notes the rows that it wrote.
-VOCAB_ROWS_KEY = "ondol.vocab_rows"
+from ondol.runtime.onnx_check import check_onnx
 
 
 class OnnxBackend:
@@ -27,25 +25,18 @@ class OnnxBackend:
         threads: of all runs together, and of one that is alone.
         max_batch_tokens: see Backend; 0 for graphs that scale activations over the whole batch.
 
-    Raises BundleError if onnxruntime cannot load the file or it is none of ours.
+    Raises BundleError if the file is none of ours, or onnxruntime cannot load it.
     """
 
     equal_lengths = True
 
     def __init__(self, path: Path, *, threads: int, max_batch_tokens: int) -> None:
+        encoder = check_onnx(path)
         session = _open(path, threads=1)
-        stated = session.get_modelmeta().custom_metadata_map.get(VOCAB_ROWS_KEY, "")
-        if not stated.isdigit():
-            raise BundleError(
-                f"{path} does not state its vocabulary rows ({VOCAB_ROWS_KEY}); expected a file "
-                "written by `ondol build`"
-            )
         self._path = path
         self.parallel_runs = threads
-        self.vocab_rows = int(stated)
-        self._inputs = [item.name for item in session.get_inputs()]
-        (output,) = session.get_outputs()
-        self.columns = int(output.shape[-1])
+        self.vocab_rows = encoder.vocab_rows
+        self.columns = encoder.columns
         self.max_batch_tokens = max_batch_tokens
         self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = session
@@ -55,16 +46,11 @@ class OnnxBackend:
     def outputs(self, sequences: Sequence[Sequence[int]], *, alone: bool = False) -> list[Output]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
         session = self._session_for(ids.size, alone=alone)
-        feeds = {
-            "input_ids": ids,
-            "attention_mask": np.ones_like(ids),
-            "token_type_ids": np.zeros_like(ids),
-        }
         try:
-            (states,) = session.run(None, {name: feeds[name] for name in self._inputs})
+            (states,) = session.run(None, {"input_ids": ids})
         except Exception as error:  # onnxruntime raises bare pybind exceptions
             raise EngineError(f"onnxruntime could not run {ids.shape} tokens: {error}") from error
-        return list(states)  # (texts, tokens, hidden_size), one view per text
+        return split_outputs(states, ids.shape, self.columns, "onnxruntime")
 
     def close(self) -> None:
         # A run holds its session until it ends.

@@ -74,8 +74,7 @@ class OpenedBundle:
         self._pid = os.getpid()
         self._runner = self._open()
         try:
-            if wanted_check is not Check.OFF:
-                check_agreement(self.manifest, self._tokenizer, self._runner.backend)
+            check_agreement(self.manifest, self._tokenizer, self._runner.backend)
             if count := SELF_TEST_TEXTS[wanted_check]:
                 self._self_test(count)
         except BaseException:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ondol.errors import BundleError, ClosedError, EngineError, MissingDependencyError
-from ondol.runtime.backend import Output
+from ondol.runtime.backend import Output, split_outputs
 from ondol.runtime.lone_calls import LoneCalls
+from ondol.runtime.onnx_check import check_onnx
 from ondol.runtime.openvino_graph import read_encoder, vocab_rows
 
 if TYPE_CHECKING:
@@ -57,13 +58,16 @@ class OpenVinoBackend:
                 "openvino clips products of unsigned and signed bytes on this processor, which "
                 "has no VNNI; use the engine onnxruntime"
             )
+        self.columns = check_onnx(path).columns
         self._core = openvino.Core()
         self._model = read_encoder(self._core, path)
-        rows = vocab_rows(self._model)
+        try:
+            rows = vocab_rows(self._model)
+        except RuntimeError as error:
+            raise BundleError(f"openvino cannot load {path}: {error}") from error
         if rows is None:
             raise BundleError(f"{path} has no word embedding; expected a file that ondol built")
         self.vocab_rows = rows
-        self.columns = int(self._model.output(0).get_partial_shape()[-1].get_length())
         self._path = path
         self.parallel_runs = threads
         self._exact = exact
@@ -80,7 +84,7 @@ class OpenVinoBackend:
             states = requests.run(ids)
         except RuntimeError as error:  # what OpenVINO's own exceptions become
             raise EngineError(f"openvino could not run {ids.shape} tokens: {error}") from error
-        return list(states)  # (texts, tokens, hidden_size), one view per text
+        return split_outputs(states, ids.shape, self.columns, "openvino")
 
     def close(self) -> None:
         # A run holds its model until it ends.

@@ -249,6 +249,7 @@ class Reranker(OpenedBundle):
     def _self_test(self, count: int) -> None:
         pairs, expected = read_reference_pairs(self.path, self.manifest)
         spread = float(expected.std())
+        count = min(count, len(pairs))
         found = np.empty(count, dtype=np.float32)
         for index in range(count):
             # One after the other: the engine then prepares for one pair only, the usual case.

@@ -1,15 +1,17 @@
 """Texts to token ids, exactly as the reference tokenizer gives them."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from ondol.errors import BundleError, InputError
 from ondol.runtime.ranking import checked_pair
+from ondol.runtime.tokenizer_check import check_tokenizer
 
 #: The normal forms that `normalize=` accepts (Unicode Standard Annex 15).
 NormalForm = Literal["NFC", "NFKC"]
@@ -45,12 +47,13 @@ class TextTokenizer:
             raise InputError(
                 f"normalize is {normal_form!r}; expected None or one of {', '.join(NORMAL_FORMS)}"
             )
-        try:
+        self._path = path
+        with self._faults("cannot read the tokenizer"):
             self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # tokenizers raises a bare Exception
-            raise BundleError(f"cannot read the tokenizer {path}: {error}") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_tokens)
+        check_tokenizer(self._tokenizer, path)
+        with self._faults("cannot use the tokenizer"):
+            self._tokenizer.no_padding()
+            self._tokenizer.enable_truncation(max_tokens)
         self._normal_form = normal_form
 
     @property
@@ -69,7 +72,7 @@ class TextTokenizer:
         a lone surrogate, which no encoding can represent.
         """
         prepared = [prefix + self._prepare(text, first_index + i) for i, text in enumerate(texts)]
-        return _tokenized(self._tokenizer.encode_batch_fast(prepared))
+        return self._tokenized(prepared)
 
     def pairs(self, pairs: Sequence[Sequence[str]], *, first_index: int = 0) -> Tokenized:
         """Tokenize pairs of a query and a document, joined as the tokenizer's post-processor says.
@@ -85,7 +88,7 @@ class TextTokenizer:
             prepared.append(
                 (self._prepare(query, number, "query"), self._prepare(document, number, "document"))
             )
-        return _tokenized(self._tokenizer.encode_batch_fast(prepared))
+        return self._tokenized(prepared)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """(start, end) in `text` of each of its tokens, special ones and any maximum left aside.
@@ -109,9 +112,21 @@ class TextTokenizer:
             ) from error
         return unicodedata.normalize(self._normal_form, text) if self._normal_form else text
 
+    def _tokenized(self, prepared: Sequence[str] | Sequence[tuple[str, str]]) -> Tokenized:
+        with self._faults("cannot use the tokenizer"):
+            encodings = self._tokenizer.encode_batch_fast(prepared)
+        return Tokenized(
+            ids=tuple(tuple(encoding.ids) for encoding in encodings),
+            truncated=tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing),
+        )
 
-def _tokenized(encodings: Sequence[Encoding]) -> Tokenized:
-    return Tokenized(
-        ids=tuple(tuple(encoding.ids) for encoding in encodings),
-        truncated=tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing),
-    )
+    @contextmanager
+    def _faults(self, what: str) -> Iterator[None]:
+        """Raises BundleError for what tokenizers raises: bare Exceptions, and panics."""
+        try:
+            yield
+        except BaseException as error:
+            # A panic of its Rust code is no Exception (pyo3.rs, "Error handling").
+            if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+                raise
+            raise BundleError(f"{what} {self._path}: {error}; copy the bundle again") from error

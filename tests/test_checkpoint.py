@@ -194,3 +194,20 @@ def test_weights_are_found_and_checked(make_checkpoint: Any) -> None:
 )
 def test_canonical_names(name: str, expected: str) -> None:
     assert canonical_name(name) == expected
+
+
+@pytest.mark.parametrize("name", ["../weights.safetensors", "/weights.safetensors", 3])
+def test_an_index_that_names_files_elsewhere(make_checkpoint: Any, name: Any) -> None:
+    directory = make_checkpoint()
+    index = directory / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(CheckpointError, match="expected one in the same directory"):
+        Checkpoint(directory).weight_files()
+
+
+def test_a_configuration_of_a_billion_layers(make_checkpoint: Any) -> None:
+    directory = make_checkpoint()
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 10**9}))
+    with pytest.raises(CheckpointError, match=r"layers is 1,000,000,000; expected"):
+        Checkpoint(directory)

@@ -10,9 +10,13 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from ondol.errors import CheckpointError
+from ondol.json_files import read_json
 
 #: SentencePiece writes a space as U+2581 LOWER ONE EIGHTH BLOCK.
 SPACE = "▁"
+
+#: A tokenizer.json of 250,000 pieces has 17 MB.
+_MAX_BYTES = 2**28
 
 
 def load_tokenizer(tokenizer: Mapping[str, Any]) -> Tokenizer:
@@ -76,22 +80,30 @@ class UnigramVocabulary:
             )
         if len(set(pieces)) != len(pieces):
             raise CheckpointError("tokenizer.json holds a piece twice; ids would be ambiguous")
-        for token in tokenizer.get("added_tokens", []):
-            if token["id"] >= len(pieces) or pieces[token["id"]] != token["content"]:
+        try:
+            tokens = tokenizer.get("added_tokens", ())
+            added = {int(token["id"]): token["content"] for token in tokens}
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"tokenizer.json: its added_tokens are no list of tokens with ids ({error!r})"
+            ) from error
+        for index, content in added.items():
+            if not 0 <= index < len(pieces) or pieces[index] != content:
                 raise CheckpointError(
-                    f"tokenizer.json: added token {token['content']!r} has id {token['id']}, which "
-                    "is not its entry in the Unigram vocabulary; such tokenizers are not supported"
+                    f"tokenizer.json: added token {content!r:.80} has id {index}, which is not its "
+                    "entry in the Unigram vocabulary; such tokenizers are not supported"
                 )
-        added = {token["id"] for token in tokenizer.get("added_tokens", [])}
-        return cls(pieces, scores, unk_id, frozenset(added | {unk_id}))
+        return cls(pieces, scores, unk_id, frozenset({*added, unk_id}))
 
     @classmethod
     def from_file(cls, path: Path) -> "UnigramVocabulary":
         """Read a tokenizer.json. Raises CheckpointError as `from_json`, or if there is none."""
         try:
-            tokenizer = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            tokenizer = read_json(path, max_bytes=_MAX_BYTES)
+        except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot read {path}: {error}") from error
+        if not isinstance(tokenizer, dict):
+            raise CheckpointError(f"{path} holds no JSON object; expected a tokenizer.json")
         return cls.from_json(tokenizer)
 
     def __len__(self) -> int:

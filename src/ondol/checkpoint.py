@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ondol.errors import CheckpointError, MissingDependencyError
+from ondol.json_files import read_json
 from ondol.task import Task
 
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 #: Where a tokenizer is read from, the first one that is there.
 _TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model")
+
+#: A tokenizer.json of 250,000 pieces has 17 MB.
+_MAX_JSON_BYTES = 2**28
+
+#: The most layers and the largest size that a configuration may state: far beyond any encoder, and
+#: little enough that nothing is made by the billion before a weight is looked at.
+_MAX_LAYERS, _MAX_SIZE = 1000, 2**31 - 1
 
 #: Names under which task heads nest the bare encoder (transformers' `base_model_prefix`).
 _PREFIXES = ("bert.", "roberta.", "model.")
@@ -93,6 +101,16 @@ class Checkpoint:
         self.directory = directory
         if not directory.is_dir():
             raise CheckpointError(f"{directory} is not a directory; expected a checkpoint")
+        try:
+            self._describe()
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # A value of another kind than its name promises, anywhere in the files.
+            raise CheckpointError(
+                f"the configuration of {directory} is damaged ({error!r:.200}); save the model "
+                "again with save_pretrained"
+            ) from error
+
+    def _describe(self) -> None:
         self.config = self.read_json("config.json")
         self.tokenizer_file = self._tokenizer_file()
         self.task = self._task()
@@ -133,7 +151,7 @@ class Checkpoint:
         """The files that hold the weights, safetensors first. Raises CheckpointError if none."""
         for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
             if (self.directory / index).is_file():
-                names = sorted(set(self.read_json(index)["weight_map"].values()))
+                names = self._indexed_files(index)
                 missing = [name for name in names if not (self.directory / name).is_file()]
                 if missing:
                     raise CheckpointError(f"{index} names {missing[0]}, which is not there")
@@ -144,6 +162,24 @@ class Checkpoint:
         raise CheckpointError(
             f"{self.directory} holds no weights; expected model.safetensors or pytorch_model.bin"
         )
+
+    def _indexed_files(self, index: str) -> list[str]:
+        """The files that an index names. Raises CheckpointError for one in another directory."""
+        names = self.read_json(index).get("weight_map")
+        if not isinstance(names, dict) or not names:
+            raise CheckpointError(f"{self.directory / index} has no weight_map with files")
+        for name in names.values():
+            # transformers writes all shards beside their index.
+            if (
+                not isinstance(name, str)
+                or not re.fullmatch(r"[\w.-]{1,200}", name)
+                or name == ".."
+            ):
+                raise CheckpointError(
+                    f"{self.directory / index} names the file {name!r:.200}; expected one in the "
+                    "same directory"
+                )
+        return sorted(set(names.values()))
 
     def load_state(self) -> "dict[str, torch.Tensor]":
         """Every tensor under the name and of the dtype that the files give it."""
@@ -233,8 +269,8 @@ class Checkpoint:
         """The object in the file `name`. Raises CheckpointError if there is none."""
         path = self.directory / name
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            content = read_json(path, max_bytes=_MAX_JSON_BYTES)
+        except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot read {path}: {error}") from error
         if not isinstance(content, dict):
             raise CheckpointError(f"{path}: expected a JSON object, found {type(content).__name__}")
@@ -310,7 +346,7 @@ class Checkpoint:
         try:
             positions = int(config["max_position_embeddings"])
             first = 0 if kind == "bert" else int(config["pad_token_id"]) + 1
-            return Architecture(
+            architecture = Architecture(
                 model_type=kind,
                 layers=int(config["num_hidden_layers"]),
                 hidden_size=int(config["hidden_size"]),
@@ -323,8 +359,35 @@ class Checkpoint:
                 first_position=first,
                 max_tokens=self._max_tokens(positions - first),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise CheckpointError(f"{self.directory}/config.json: {error!r}") from error
+        self._check_sizes(architecture)
+        return architecture
+
+    def _check_sizes(self, architecture: Architecture) -> None:
+        """Raises CheckpointError for sizes that no encoder has."""
+        for name in (
+            "layers",
+            "hidden_size",
+            "heads",
+            "intermediate_size",
+            "vocab_rows",
+            "position_rows",
+            "type_rows",
+            "max_tokens",
+        ):
+            most = _MAX_LAYERS if name == "layers" else _MAX_SIZE
+            size = getattr(architecture, name)
+            if not 1 <= size <= most:
+                raise CheckpointError(
+                    f"{self.directory}: {name} is {size:,}; expected from 1 to {most:,}"
+                )
+        if architecture.hidden_size % architecture.heads or architecture.first_position < 0:
+            raise CheckpointError(
+                f"{self.directory}: {architecture.heads:,} heads do not divide "
+                f"{architecture.hidden_size:,} columns, or the first position is "
+                f"{architecture.first_position}"
+            )
 
     def _max_tokens(self, positions: int) -> int:
         """The longest input that the checkpoint states, and at most as many as it has positions.
@@ -354,7 +417,7 @@ class Checkpoint:
                 "sentence_transformers.SentenceTransformer and save it once with save_pretrained"
             )
         try:
-            modules = json.loads(path.read_text(encoding="utf-8"))
+            modules = read_json(path, max_bytes=_MAX_JSON_BYTES)
             kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
             paths = [str(module["path"]) for module in modules]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -367,6 +430,13 @@ class Checkpoint:
                 f"modules.json lists {', '.join(kinds)}; supported are Transformer, Pooling and, "
                 "after them, Normalize"
             )
+        for inner in paths[1:]:
+            # A prune makes directories of these names.
+            if not re.fullmatch(r"[\w-]{1,200}", inner):
+                raise CheckpointError(
+                    f"modules.json keeps a module in {inner!r:.200}; expected a directory of the "
+                    "checkpoint"
+                )
         if paths[0]:
             raise CheckpointError(
                 f"modules.json keeps the transformer in {paths[0]!r}; expected the "

@@ -2,17 +2,20 @@
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ondol.checkpoint import Activation, Architecture, Pooling
+from ondol.containment import check_inside
 from ondol.errors import BundleNotFoundError, ManifestError, VariantError
 from ondol.files import sha256_of
+from ondol.json_files import read_json
 from ondol.task import Task
 from ondol.variants import Variant
 
@@ -22,6 +25,12 @@ SCHEMA_VERSION = 2
 _READABLE = (1, SCHEMA_VERSION)
 
 FILE_NAME = "ondol.json"
+
+#: Far more than any manifest has: the fidelity of a pruned vocabulary and a dozen variants are
+#: some 30 kB.
+_MAX_BYTES = 2**24
+#: Sizes above are no encoder's, and memory would be taken for them before a file was compared.
+_MAX_SIZE = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -212,19 +221,20 @@ class Manifest:
         Raises BundleNotFoundError if there is none, ManifestError if it cannot be understood.
         """
         path = bundle / FILE_NAME
+        check_inside(bundle, FILE_NAME)
         if not path.is_file():
             what = "has no ondol.json" if bundle.is_dir() else "is not a directory"
             raise BundleNotFoundError(
                 f"{bundle} {what}; expected a bundle, as `ondol build` and `ondol pull` write it"
             )
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ManifestError(f"cannot read {path}: {error}") from error
+            content = read_json(path, max_bytes=_MAX_BYTES)
+        except (OSError, ValueError) as error:
+            raise ManifestError(f"cannot read {path}: {error}; copy the bundle again") from error
         version = content.get("schema_version") if isinstance(content, dict) else None
-        if version not in _READABLE:
+        if type(version) is not int or version not in _READABLE:
             raise ManifestError(
-                f"{path} has schema_version {version!r}; this version of ondol reads "
+                f"{path} has schema_version {version!r:.80}; this version of ondol reads "
                 f"{' and '.join(map(str, _READABLE))}: update ondol, or build the bundle again"
             )
         manifest = _typed(cls, content, str(path))
@@ -240,6 +250,8 @@ class Manifest:
         kind = ScoreParity if reranks else Parity
         for record in manifest.variants:
             _of_kind(kind, record)
+        _check_sizes(manifest, path)
+        _check_names(manifest, path)
         return manifest
 
 
@@ -255,6 +267,44 @@ def _of_kind(kind: type[_Kind], record: VariantRecord) -> _Kind:
     return record.parity
 
 
+def _check_sizes(manifest: Manifest, path: Path) -> None:
+    """Raises ManifestError for sizes that no encoder has."""
+    arch = manifest.architecture
+    sizes = {
+        "architecture.layers": arch.layers,
+        "architecture.hidden_size": arch.hidden_size,
+        "architecture.heads": arch.heads,
+        "architecture.intermediate_size": arch.intermediate_size,
+        "architecture.vocab_rows": arch.vocab_rows,
+        "architecture.position_rows": arch.position_rows,
+        "architecture.type_rows": arch.type_rows,
+        "architecture.max_tokens": arch.max_tokens,
+        "vocabulary.rows": manifest.vocabulary.rows,
+    }
+    for name, size in sizes.items():
+        if not 1 <= size <= _MAX_SIZE:
+            raise ManifestError(
+                f"{path}.{name}: expected a size from 1 to {_MAX_SIZE:,}, found {size:,}; build "
+                "the bundle again"
+            )
+    if not 0 <= arch.first_position <= arch.position_rows - arch.max_tokens:
+        raise ManifestError(
+            f"{path}.architecture: {arch.max_tokens:,} tokens from position "
+            f"{arch.first_position:,} do not fit {arch.position_rows:,} positions; build the "
+            "bundle again"
+        )
+
+
+def _check_names(manifest: Manifest, path: Path) -> None:
+    """Raises ManifestError if two variants have one name, or two files one path."""
+    names = [record.name.value for record in manifest.variants]
+    files = [record.path for record in manifest.files_of(manifest.variants)]
+    for what, values in (("variants have the name", names), ("files have the path", files)):
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ManifestError(f"{path}: two {what} {twice[0]!r}; build the bundle again")
+
+
 def _plain(value: Any) -> Any:
     """Dataclasses, enums and tuples as JSON has them."""
     if isinstance(value, Enum):
@@ -268,9 +318,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
+#: Names in a bundle need no others. Colons and backslashes lead elsewhere on Windows; a zero byte
+#: ends a path early for an engine written in C.
+_PATH = re.compile(r"[\w.+ -]{1,100}(/[\w.+ -]{1,100}){0,8}")
+
+
 def _stays_inside(path: str) -> bool:
-    parts = PurePosixPath(path)
-    return not parts.is_absolute() and ".." not in parts.parts and "\\" not in path
+    return bool(_PATH.fullmatch(path)) and not {".", ".."} & set(path.split("/"))
 
 
 def _alternative(kinds: Sequence[Any], value: Any) -> Any:
@@ -321,7 +375,8 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
                 raise ManifestError(f"{where} lacks {field.name!r}; build the bundle again")
         if "path" in fields and not _stays_inside(fields["path"]):
             raise ManifestError(
-                f"{where}.path is {fields['path']!r}; a bundle's files lie inside its directory"
+                f"{where}.path is {fields['path']!r:.200}; a bundle's files lie inside its "
+                "directory"
             )
         return typing.cast(type[Any], kind)(**fields)
     if isinstance(kind, type) and issubclass(kind, Enum):

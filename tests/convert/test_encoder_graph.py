@@ -31,7 +31,7 @@ from ondol.convert.rounding import round_int4, round_int8
 from ondol.convert.torch_encoder import load_encoder
 from ondol.errors import ConversionError
 from ondol.runtime.int8_products import make_products_exact
-from ondol.runtime.onnx_backend import VOCAB_ROWS_KEY
+from ondol.runtime.onnx_check import VOCAB_ROWS_KEY
 
 MakeCheckpoint = Callable[..., Path]
 RandomEncoder = Callable[..., EncoderWeights]

@@ -12,10 +12,10 @@ from sentence_transformers import CrossEncoder
 from ondol.checkpoint import Activation, Checkpoint, Pooling
 from ondol.convert.build import BuildOptions, build
 from ondol.convert.floors import MAX_MEAN_SCORE_ERROR
-from ondol.convert.gguf_header import read_tensors
 from ondol.convert.reference import reference_pairs
 from ondol.errors import CheckpointError, ConversionError, InputError, ManifestError, ParityError
 from ondol.manifest import Manifest
+from ondol.runtime.gguf_header import read_tensors
 from ondol.runtime.parity import measure
 from ondol.runtime.reranker import Reranker
 from ondol.task import Task

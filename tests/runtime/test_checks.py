@@ -91,7 +91,7 @@ def test_calibration_vectors_of_another_width(bundle: Path) -> None:
     record_again(bundle, "calibration.npy")
     with (
         Embedder(bundle, variant="onnx-fp32") as embedder,
-        pytest.raises(ManifestError, match=r"shape \(9, 31\); expected .* 32 columns"),
+        pytest.raises(ManifestError, match=r"shape \(9, 31\); expected float32 of shape .*, 32"),
     ):
         embedder.encode("a", precision="int8")
 
@@ -124,7 +124,7 @@ def test_a_model_of_another_build(bundle: Path, variant: str) -> None:
 @pytest.mark.parametrize("variant", ["onnx-fp32", "gguf-f32"])
 def test_a_model_of_another_width(bundle: Path, variant: str) -> None:
     edit(bundle, lambda manifest: manifest["architecture"].update(hidden_size=48))
-    with pytest.raises(AgreementError, match=r"32 columns but ondol.json says 48"):
+    with pytest.raises(AgreementError, match=r"32 columns but those of ondol.json have 48"):
         Embedder(bundle, variant=variant, check="quick")
 
 
@@ -162,6 +162,10 @@ def test_a_normal_form_does_not_disturb_the_self_test(bundle: Path) -> None:
         (lambda m: m.pop("pooling"), "lacks 'pooling'"),
         (lambda m: m.update(pooling="max"), "pooling: expected one of mean, cls, lasttoken"),
         (lambda m: m.update(variants=[]), "variants is empty"),
+        (lambda m: m["variants"].append(m["variants"][0]), "two variants have the name"),
+        (lambda m: m["variants"][0]["parity"].update(floor=float("nan")), "NaN is no JSON number"),
+        (lambda m: m["architecture"].update(hidden_size=10**12), "expected a size"),
+        (lambda m: m["architecture"].update(max_tokens=513), "do not fit"),
         (lambda m: m["variants"][0].pop("sha256"), r"variants\[0\] lacks 'sha256'"),
         (lambda m: m["architecture"].update(layers="2"), "layers: expected int, found '2'"),
         (lambda m: m["tokenizer"].update(path="../x.json"), "lie inside its directory"),
@@ -189,5 +193,5 @@ def test_a_file_that_the_engine_refuses(bundle: Path) -> None:
     ):
         (bundle / name).write_bytes(b"not a model")
         record_again(bundle, name)
-        with pytest.raises(BundleError, match=r"cannot load|could not load"):
+        with pytest.raises(BundleError, match=r"cannot (load|read) .*model-"):
             Embedder(bundle, variant=variant)

@@ -168,7 +168,7 @@ def test_a_damaged_file_is_a_bundle_error(tiny_bundle: Path, tmp_path: Path) -> 
     path = tmp_path / "model.onnx"
     content = (tiny_bundle / "onnx" / "model-fp32.onnx").read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(BundleError, match=r"openvino cannot load .*model\.onnx"):
+    with pytest.raises(BundleError, match=r"cannot load .*model\.onnx"):
         OpenVinoBackend(path, threads=1, max_batch_tokens=512, exact=True)
 
 
@@ -179,7 +179,7 @@ def test_another_graph_is_a_bundle_error(tmp_path: Path) -> None:
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", values[:1], values[1:])
     path = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), path)
-    with pytest.raises(BundleError, match="has no word embedding"):
+    with pytest.raises(BundleError, match="has the operator 'Relu'"):
         OpenVinoBackend(path, threads=1, max_batch_tokens=512, exact=True)
 
 

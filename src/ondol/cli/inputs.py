@@ -9,12 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ondol.errors import InputError, MissingDependencyError
 
 #: Rows of a Parquet file that are in memory at a time.
 _PARQUET_ROWS = 1024
+
+#: The longest line, and the longest field of a CSV file: longer than any text, and a bound on what
+#: a few kilobytes of gzip unpack to in memory.
+_MAX_LINE_BYTES = 2**28
 
 
 class InputFormat(Enum):
@@ -36,6 +40,10 @@ _SUFFIXES = {
     ".tsv": InputFormat.TSV,
     ".parquet": InputFormat.PARQUET,
 }
+
+
+class _Readable(Protocol):
+    def readline(self, size: int, /) -> bytes: ...
 
 
 class Item(NamedTuple):
@@ -111,9 +119,17 @@ def _file_lines(path: Path, packed: bool) -> Iterator[bytes]:
         yield from _binary_lines(file, str(path))
 
 
-def _binary_lines(file: Iterable[bytes], name: str) -> Iterator[bytes]:
+def _binary_lines(file: _Readable, name: str) -> Iterator[bytes]:
+    number = 0
     try:
-        yield from file
+        while line := file.readline(_MAX_LINE_BYTES):
+            number += 1
+            if len(line) == _MAX_LINE_BYTES and not line.endswith(b"\n"):
+                raise InputError(
+                    f"{name}, line {number}: it has {_MAX_LINE_BYTES:,} bytes or more; a text of "
+                    "this size is none, cut it first"
+                )
+            yield line
     except (OSError, EOFError, zlib.error) as error:  # what a damaged gzip file raises
         raise InputError(f"{name} cannot be read: {error}") from error
 
@@ -153,8 +169,9 @@ def _read_jsonl(lines: Iterable[str], name: str, column: str) -> Iterator[Item]:
 
 
 def _read_csv(lines: Iterable[str], name: str, column: str, delimiter: str) -> Iterator[Item]:
-    # The default limit of 131,072 characters is less than a long document.
-    csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
+    # The default limit of 131,072 characters is less than a long document. A quote that is never
+    # closed would otherwise take the rest of the file.
+    csv.field_size_limit(_MAX_LINE_BYTES)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
     index = 0

@@ -6,19 +6,24 @@ from typing import Any
 import pytest
 from gguf import GGUFReader
 
-from ondol.convert.gguf_header import TensorInfo, read_tensors
-from ondol.errors import ConversionError
+from ondol.errors import BundleError
+from ondol.runtime.gguf_header import TensorInfo, read_tensors
 
 
 @pytest.mark.parametrize("variant", ["gguf-f32", "gguf-f16", "gguf-q8_0", "gguf-q4_k_m"])
 def test_agrees_with_gguf_py(make_checkpoint: Any, make_gguf: Any, variant: str) -> None:
     path = make_gguf(make_checkpoint(hidden_size=64), variant)
     expected = [
-        TensorInfo(str(tensor.name), tensor.tensor_type.name, int(tensor.n_bytes))
+        TensorInfo(
+            str(tensor.name),
+            tensor.tensor_type.name,
+            int(tensor.n_bytes),
+            tuple(map(int, tensor.shape)),
+        )
         for tensor in GGUFReader(path).tensors
     ]
     assert len(expected) == 5 + 2 * 16
-    assert read_tensors(path) == expected
+    assert read_tensors(path) == tuple(expected)
 
 
 def test_a_file_cut_short_at_any_place(
@@ -30,7 +35,7 @@ def test_a_file_cut_short_at_any_place(
     cut = tmp_path / "cut.gguf"
     for length in range(0, header, 7):
         cut.write_bytes(content[:length])
-        with pytest.raises(ConversionError, match=r"cannot read .*cut\.gguf as a GGUF file"):
+        with pytest.raises(BundleError, match=r"cannot read .*cut\.gguf as a GGUF file"):
             read_tensors(cut)
 
 
@@ -41,10 +46,10 @@ def test_a_file_cut_short_at_any_place(
 def test_other_files(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    with pytest.raises(ConversionError, match=reason):
+    with pytest.raises(BundleError, match=reason):
         read_tensors(path)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match="nowhere"):
+    with pytest.raises(BundleError, match="nowhere"):
         read_tensors(tmp_path / "nowhere")

@@ -1,0 +1,292 @@
+"""Is this ONNX file an encoder as `ondol build` writes it?
+
+An ONNX file can name other files for its weights, nest graphs and functions, and hold operators
+that make gigabytes of nothing; onnxruntime follows all of it. This walks the file without an engine
+and refuses what no graph of ours has. Numbers of fields are those of onnx/onnx.proto.
+"""
+
+import math
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ondol.errors import BundleError
+from ondol.runtime.protobuf import Field, fields, packed
+
+#: Under this key of the ONNX file's own metadata the converter notes the rows that it wrote.
+VOCAB_ROWS_KEY = "ondol.vocab_rows"
+
+#: Operators of the graphs that ondol has written, by domain. None of them makes its output much
+#: larger than its inputs, or contains a graph.
+_OPERATORS = {
+    "": {
+        "Add", "BitShift", "BitwiseAnd", "Cast", "Concat", "DequantizeLinear", "Gather", "Gelu",
+        "Gemm", "Identity", "LayerNormalization", "Mul", "QuantizeLinear", "Reshape", "Shape",
+        "Slice", "Sub", "Tanh",
+    },
+    "com.microsoft": {"MultiHeadAttention"},
+}  # fmt: skip
+
+#: TensorProto.DataType of the constants in such graphs, and bytes of a value.
+_FLOAT, _INT64 = 1, 7
+_ELEMENT_BYTES = {_FLOAT: 4, 2: 1, 3: 1, 6: 4, _INT64: 8}  # float, uint8, int8, int32, int64
+
+#: AttributeProto.AttributeType: FLOAT, INT, STRING. Others hold tensors and graphs.
+_PLAIN_ATTRIBUTES = {1, 2, 3}
+
+_MAX_RANK = 4
+_MAX_HEADS = 1024
+#: A vocabulary has at most 250,037 rows so far.
+_MAX_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class OnnxEncoder:
+    """What a file states.
+
+    Attributes:
+        columns: of its one output.
+        vocab_rows: as the converter noted it.
+    """
+
+    columns: int
+    vocab_rows: int
+
+
+def check_onnx(path: Path) -> OnnxEncoder:
+    """Refuse a file that an engine could not read without harm.
+
+    Raises BundleError, with the node, constant or field, for anything that `ondol build` does not
+    write: external data, sparse constants, functions, nested graphs, other operators, constants
+    whose shape is not that of their bytes, other inputs than token ids, more than one output.
+    """
+    try:
+        with path.open("rb") as file:
+            # Closed with the last view of it: closing it here would fail while an error's
+            # traceback holds one.
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return _model(memoryview(content))
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"cannot load {path}: {error}; expected an ONNX file as `ondol build` writes it"
+        ) from error
+
+
+def _model(message: memoryview) -> OnnxEncoder:
+    """ModelProto."""
+    graphs, metadata = [], {}
+    for field in fields(message):
+        match field.number:
+            case 7:
+                graphs.append(field.bytes)
+            case 8:
+                _operator_set(field.bytes)
+            case 14:
+                key, value = _texts(field.bytes, 1, 2)
+                metadata[key] = value
+            case 1 | 2 | 3 | 4 | 5 | 6:  # versions, and who made it
+                pass
+            case _:
+                raise ValueError(f"the model has the field {field.number}: functions or training")
+    if len(graphs) != 1:
+        raise ValueError(f"it has {len(graphs)} graphs, expected one")
+    return OnnxEncoder(_graph(graphs[0]), _vocab_rows(metadata))
+
+
+def _vocab_rows(metadata: Mapping[str, str]) -> int:
+    stated = metadata.get(VOCAB_ROWS_KEY, "")
+    if not (stated.isascii() and stated.isdigit() and len(stated) <= _MAX_DIGITS):
+        raise ValueError(f"it does not state its vocabulary rows ({VOCAB_ROWS_KEY})")
+    return int(stated)
+
+
+def _operator_set(message: memoryview) -> None:
+    """OperatorSetIdProto."""
+    (domain,) = _texts(message, 1)
+    if domain not in _OPERATORS:
+        raise ValueError(f"it uses operators of {domain!r:.80}")
+
+
+def _graph(message: memoryview) -> int:
+    """GraphProto. Returns the columns of its output."""
+    inputs: list[str] = []
+    columns: list[int] = []
+    constants: dict[str, list[int]] = {}
+    scalings: list[_Scaling] = []
+    for field in fields(message):
+        match field.number:
+            case 1:
+                if (scaling := _node(field.bytes)) is not None:
+                    scalings.append(scaling)
+            case 5:
+                name, shape = _constant(field.bytes)
+                if name in constants:
+                    raise ValueError(f"it has the constant {name!r:.80} twice")
+                constants[name] = shape
+            case 11:
+                inputs.append(_input(field.bytes))
+            case 12:
+                columns.append(_output(field.bytes))
+            case 2 | 10:  # its name and a text
+                pass
+            case _:
+                raise ValueError(f"the graph has the field {field.number}, which none of ours has")
+    if inputs != ["input_ids"] or len(columns) != 1:
+        raise ValueError(
+            f"it has the inputs {inputs!r:.200} and {len(columns)} outputs, expected input_ids and "
+            "one output"
+        )
+    for scaling in scalings:
+        _check_axis(scaling, constants)
+    return columns[0]
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """A DequantizeLinear: names of its values and scales, and the axis of the scales."""
+
+    values: str
+    scales: str
+    axis: int
+
+
+def _check_axis(scaling: _Scaling, constants: Mapping[str, list[int]]) -> None:
+    """Scales lie along the last axis, one for each place; OpenVINO ends the process otherwise."""
+    scales = constants.get(scaling.scales, [])
+    if not scales:  # one scale for all
+        return
+    # Values that are computed are 4-bit weights, (inputs, outputs), with a scale per output.
+    values = constants.get(scaling.values)
+    fits = (
+        scaling.axis == 1
+        if values is None
+        else scaling.axis == len(values) - 1 and scales == values[-1:]
+    )
+    if not fits:
+        raise ValueError(
+            f"the scales {scaling.scales!r:.80} of shape {scales} do not lie along the axis "
+            f"{scaling.axis} of {scaling.values!r:.80}"
+        )
+
+
+def _node(message: memoryview) -> _Scaling | None:
+    """NodeProto. Returns what a DequantizeLinear scales."""
+    operator = domain = ""
+    inputs: list[str] = []
+    axis = 1  # the operator's default
+    for field in fields(message):
+        match field.number:
+            case 1:
+                inputs.append(field.text)
+            case 4:
+                operator = field.text
+            case 7:
+                domain = field.text
+            case 5:
+                name, value = _attribute(field.bytes)
+                axis = value if name == "axis" else axis
+            case 2 | 3:
+                # Names of values and its own: onnxruntime's Python reports on others to
+                # standard output.
+                _ = field.text
+            case 6:  # a text
+                pass
+            case _:
+                raise ValueError(f"a node has the field {field.number}")
+    if operator not in _OPERATORS.get(domain, ()):
+        raise ValueError(f"it has the operator {operator!r:.80} of {domain or 'ai.onnx'!r:.80}")
+    if operator != "DequantizeLinear":
+        return None
+    if len(inputs) < 2:
+        raise ValueError(f"a DequantizeLinear has {len(inputs)} inputs")
+    return _Scaling(inputs[0], inputs[1], axis)
+
+
+def _attribute(message: memoryview) -> tuple[str, int]:
+    """AttributeProto. Returns its name, and its value if that is a whole number."""
+    (name,) = _texts(message, 1)
+    value = 0
+    for field in fields(message):
+        if field.number == 3:
+            value = field.integer
+        # Queries are split into so many parts.
+        if field.number == 3 and name == "num_heads" and not 1 <= field.integer <= _MAX_HEADS:
+            raise ValueError(f"its attention has {field.integer:,} heads")
+        if field.number == 20 and field.integer not in _PLAIN_ATTRIBUTES:
+            raise ValueError(f"an attribute is of the type {field.integer}")
+        if field.number not in (1, 2, 3, 4, 13, 20):  # name, values, a text, its type
+            raise ValueError(f"an attribute has the field {field.number}: a tensor or a graph")
+    return name, value
+
+
+def _constant(message: memoryview) -> tuple[str, list[int]]:
+    """TensorProto. Returns its name and shape."""
+    name, kind, shape = "", 0, []
+    held: int | None = None
+    for field in fields(message):
+        match field.number:
+            case 1:
+                shape += packed(field)
+            case 2:
+                kind = field.integer
+            case 8:
+                name = field.text
+            case 9:
+                held = len(field.bytes)
+            case 13 | 14:
+                raise ValueError(f"the constant {name!r:.80} lies in another file")
+            case _:
+                raise ValueError(f"the constant {name!r:.80} has the field {field.number}")
+    if kind not in _ELEMENT_BYTES or len(shape) > _MAX_RANK:
+        raise ValueError(f"the constant {name!r:.80} is of type {kind} with {len(shape)} axes")
+    size = math.prod(shape) * _ELEMENT_BYTES[kind]
+    if size != held:
+        raise ValueError(
+            f"the constant {name!r:.80} of shape {shape} has {held or 0:,} bytes, expected {size:,}"
+        )
+    return name, shape
+
+
+def _input(message: memoryview) -> str:
+    """ValueInfoProto."""
+    name, kind, shape = _value(message)
+    if kind != _INT64 or len(shape) != 2:
+        raise ValueError(f"its input {name!r:.80} is of type {kind} with {len(shape)} axes")
+    return name
+
+
+def _output(message: memoryview) -> int:
+    """ValueInfoProto. Returns the columns."""
+    name, kind, shape = _value(message)
+    columns = shape[-1] if shape else None
+    if kind != _FLOAT or not 2 <= len(shape) <= 3 or not columns:
+        raise ValueError(
+            f"its output {name!r:.80} is of type {kind} and shape {shape}, expected float32 with "
+            "a fixed number of columns"
+        )
+    return columns
+
+
+def _value(message: memoryview) -> tuple[str, int, list[int | None]]:
+    """ValueInfoProto: name, element type, and shape with None for a free axis."""
+    (name,) = _texts(message, 1)
+    kind, shape = 0, []
+    for type_proto in _inside(message, 2):
+        for tensor in _inside(type_proto, 1):
+            kind = next((field.integer for field in fields(tensor) if field.number == 1), 0)
+            for shape_proto in _inside(tensor, 2):
+                for dimension in _inside(shape_proto, 1):
+                    sizes = [field.integer for field in fields(dimension) if field.number == 1]
+                    shape.append(sizes[-1] if sizes else None)
+    return name, kind, shape
+
+
+def _inside(message: memoryview, number: int) -> list[memoryview]:
+    return [field.bytes for field in fields(message) if field.number == number]
+
+
+def _texts(message: memoryview, *numbers: int) -> list[str]:
+    """The texts of these fields; of one that stands there twice the last, as protobuf has it."""
+    found: dict[int, Field] = {field.number: field for field in fields(message)}
+    return [found[number].text if number in found else "" for number in numbers]
