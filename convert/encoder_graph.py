@@ -160,16 +160,17 @@ class _EncoderWriter:
         batch_and_tokens = graph.add("Shape", [ids], "batch_and_tokens")
         hidden = graph.constant("hidden_size", np.array([self._hidden]))
         shape = graph.add("Concat", [batch_and_tokens, hidden], "states_shape", axis=0)
-        states = self._embeddings(ids)
-        for index, layer in enumerate(self._weights.layers):
-            states = self._layer(index, layer, states, shape)
         classifier = self._weights.classifier
         if classifier is None:
             graph.output(OUTPUT, np.float32, ["batch", "tokens", self._hidden])
+        else:
+            graph.output(LOGITS, np.float32, ["batch", len(classifier.output.bias)])
+        states = self._embeddings(ids)
+        for index, layer in enumerate(self._weights.layers):
+            states = self._layer(index, layer, states, shape)
+        if classifier is None:
             graph.add("Reshape", [states, shape], OUTPUT)
         else:
-            labels = len(classifier.output.bias)
-            graph.output(LOGITS, np.float32, ["batch", labels])
             self._classify(classifier, graph.add("Reshape", [states, shape], "states"))
         graph.save(path, {VOCAB_ROWS_KEY: str(len(self._weights.words))})
 
