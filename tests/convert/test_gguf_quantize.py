@@ -11,7 +11,7 @@ from ondol.convert.gguf_quantize import (
     tensor_totals,
     tensor_types,
 )
-from ondol.errors import ConversionError, MissingDependencyError
+from ondol.errors import BundleError, ConversionError, MissingDependencyError
 from ondol.runtime import llama_library
 from ondol.variants import Variant
 
@@ -121,7 +121,7 @@ def test_float_variants_are_not_quantized(tmp_path: Path) -> None:
 def test_listing_a_file_that_is_no_gguf(tmp_path: Path) -> None:
     path = tmp_path / "a.gguf"
     path.write_bytes(b"x" * 100)
-    with pytest.raises(ConversionError, match="as a GGUF file"):
+    with pytest.raises(BundleError, match="as a GGUF file"):
         tensor_types(path)
 
 
