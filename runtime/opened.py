@@ -2,10 +2,11 @@
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
+from ondol.closing import Closing
 from ondol.engine import Engine
 from ondol.errors import BundleError, ClosedError, InputError
 from ondol.hub.names import is_repository
@@ -19,7 +20,7 @@ from ondol.task import Task
 from ondol.variants import Variant
 
 
-class OpenedBundle:
+class OpenedBundle(Closing, ABC):
     """Files checked, tokenizer read, engine opened. Subclasses state their `task` and self-test.
 
     Safe to use from many threads at once. Works in a forked child (the engine is opened again
@@ -81,11 +82,11 @@ class OpenedBundle:
             self._runner.close()
             raise
 
+    @abstractmethod
     def _self_test(self, count: int) -> None:
         """Run the first `count` inputs of the reference set. Raises SelfTestError if they differ
         more from PyTorch's outputs than the variant may.
         """
-        raise NotImplementedError
 
     def _reopening(self) -> dict[str, Any]:
         """Arguments, besides the path, that make the same object in another process."""
@@ -131,17 +132,6 @@ class OpenedBundle:
             self._closed = True
             if self._pid == os.getpid():
                 self._runner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         name = type(self).__name__

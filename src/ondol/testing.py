@@ -8,12 +8,12 @@ search = MySearch(embedder=FakeEmbedder(), reranker=FakeReranker())
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ondol.closing import Closing
 from ondol.errors import ClosedError, InputError
 from ondol.precision import Precision
 from ondol.runtime.embedder import EmbedResult, checked_dimension
@@ -26,7 +26,7 @@ from ondol.runtime.similarity import cosine_similarity
 _CALIBRATION_TEXTS = 100
 
 
-class FakeEmbedder:
+class FakeEmbedder(Closing):
     """Stands in for `ondol.Embedder`: same methods, same shapes, same errors for bad input.
 
     The vector of a text is a hash of the prompt and the text: equal texts have equal vectors on
@@ -158,17 +158,6 @@ class FakeEmbedder:
         """Later calls raise ClosedError, as with the real one."""
         self._closed = True
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _encode_role(
         self, sentences: str | Sequence[str], name: str, options: dict[str, Any]
     ) -> NDArray[Any]:
@@ -198,7 +187,7 @@ class FakeEmbedder:
         return (values / np.linalg.norm(values)).astype(np.float32)
 
 
-class FakeReranker:
+class FakeReranker(Closing):
     """Stands in for `ondol.Reranker`: same methods, same shapes, same errors for bad input.
 
     The score of a pair is the share of the query's different words that the document has, so that
@@ -275,14 +264,3 @@ class FakeReranker:
     def close(self) -> None:
         """Later calls raise ClosedError, as with the real one."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

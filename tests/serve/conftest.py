@@ -3,31 +3,18 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 from ondol.serve.app import create_app
 from ondol.serve.served_model import ServedModel
-from ondol.testing import FakeEmbedder
+from ondol.testing import FakeEmbedder, FakeReranker
 
 MakeClient = Callable[..., TestClient]
-
-
-class WordCounter:
-    """Stands in for a reranker: the share of the query's words that a text has."""
-
-    def predict(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        shares = [
-            len(set(query.split()) & set(text.split())) / max(1, len(set(query.split())))
-            for query, text in pairs
-        ]
-        return np.array(shares, dtype=np.float32)
 
 
 def served(embedder: FakeEmbedder, **changes: Any) -> ServedModel:
@@ -80,7 +67,7 @@ def make_client(fake: FakeEmbedder) -> Iterator[MakeClient]:
 @pytest.fixture
 def client(make_client: MakeClient) -> TestClient:
     """The application as it is by default, and with a reranker."""
-    return make_client(reranker=WordCounter())
+    return make_client(reranker=FakeReranker())
 
 
 class ServerProcess:

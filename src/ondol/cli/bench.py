@@ -32,10 +32,10 @@ Measure a bundle's variants on this machine: bytes on disk, cold start (from the
 to its first vector), latency of one text of 16, 64, 256 and 512 tokens, texts and tokens per second
 on a mix of short and long texts, peak resident memory, and parity with the stored PyTorch vectors.
 
-The texts are Korean and English lines that come with the package. The variants take turns, so that
-a busy moment of the machine hits all of them; a call that warms up is not counted. Close other
-programs first. A variant takes about a minute with 12 layers on two cores. Ctrl-C ends the run and
-keeps what was measured.
+The bundle has to be an encoder's. The texts are Korean and English lines that come with the
+package. The variants take turns, so that a busy moment of the machine hits all of them; a call that
+warms up is not counted. Close other programs first. A variant takes about a minute with 12 layers
+on two cores. Ctrl-C ends the run and keeps what was measured.
 
 A variant that fails is reported and the rest goes on; then the exit code is 3. A variant whose
 engine is not installed is skipped, which counts as a failure only if it was named or if nothing at

@@ -10,7 +10,7 @@ with Embedder() as model:
             print(hit.file, hit.first, hit.snippet)
 """
 
-from ondol.search.index import Hit, Index, Reranker, Stats
+from ondol.search.index import Hit, Index, Ranker, Stats
 from ondol.search.indexing import Progress, UpdateReport, update
 
-__all__ = ["Hit", "Index", "Progress", "Reranker", "Stats", "UpdateReport", "update"]
+__all__ = ["Hit", "Index", "Progress", "Ranker", "Stats", "UpdateReport", "update"]

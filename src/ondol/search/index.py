@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ondol.closing import Closing
 from ondol.errors import ClosedError, InputError
 from ondol.search.codes import signs, unpacked
 from ondol.search.compatibility import check_model
@@ -40,7 +40,7 @@ CANDIDATES = 1000
 RERANKED = 30
 
 
-class Reranker(Protocol):
+class Ranker(Protocol):
     """What search needs of `ondol.Reranker`."""
 
     def rank(
@@ -109,7 +109,7 @@ class Stats:
     dimension: int
 
 
-class Index:
+class Index(Closing):
     """An index file, open for search.
 
     Safe to use from many threads: each has a connection of its own. Sees what an `ondol index` at
@@ -141,7 +141,7 @@ class Index:
         """
         return cls(Path(path), model)
 
-    def search(self, text: str, limit: int = 10, *, reranker: Reranker | None = None) -> list[Hit]:
+    def search(self, text: str, limit: int = 10, *, reranker: Ranker | None = None) -> list[Hit]:
         """The passages that fit `text` best, at most `limit`, the best first.
 
         The rankings by meaning and by words are fused by reciprocal rank. reranker: orders the
@@ -226,17 +226,6 @@ class Index:
             for connection in self._connections:
                 connection.close()
             self._connections.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _connection(self) -> "apsw.Connection":
         if self._closed:
