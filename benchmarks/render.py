@@ -36,6 +36,7 @@ DOCUMENTS = (
     "docs/pruning.md",
     "docs/quality.md",
     "docs/output.md",
+    "docs/reranking.md",
     "docs/parity.md",
     "docs/sizes.md",
     "docs/speed.md",
@@ -308,6 +309,62 @@ def output_precision() -> str:
         f"values of a set lie outside of them. Mean cosine of two texts of a set: "
         f"{min(cosines):.2f} to {max(cosines):.2f}.\n{machine('output_precision')}"
     )
+
+
+def reranking() -> str:
+    """The first stage, and rerankers in every engine."""
+    found = results("rerank_quality")
+    header = [""]
+    for place in found["queries"]:
+        header += [f"{SETS[place]} nDCG@10", "difference", "ranks", "same first"]
+    header += ["pairs/s", "× PyTorch"]
+    rows = []
+    for name, one in found["contenders"].items():
+        cells = [name]
+        for of in one["sets"].values():
+            differs = name != found["base"]
+            cells += [
+                f"{of['ndcg_at_10']:.4f}",
+                interval(of["difference"], of["low"], of["high"]) if differs else "",
+                f"{of['rank_correlation']:.4f}" if differs else "",
+                f"{of['same_first']:.1%}" if differs else "",
+            ]
+        cells += ["", ""]
+        if "ratio" in one:
+            lowest, highest = one["lowest_ratio"], one["highest_ratio"]
+            cells[-2] = f"{one['pairs_per_second']:.1f}"
+            cells[-1] = f"{one['ratio']:.2f} ({lowest:.2f}–{highest:.2f})"
+        rows.append(cells)
+    asked = ", ".join(
+        f"{count:,} of {found['held_out'][place]:,} of {SETS[place]}"
+        for place, count in found["queries"].items()
+    )
+    bootstrap = found["bootstrap"]
+    return markdown(header, rows, "l" + "r" * (len(header) - 1)) + (
+        f"\nThe first {found['candidates']} documents of {found['first_stage']}, put in order; "
+        f"held-out queries: {asked}. {found['rows']:,} rows, {found['threads']} threads. "
+        "Difference to PyTorch, with its "
+        f"{bootstrap['confidence']:.0%} interval over {bootstrap['resamples']:,} paired resamples "
+        "of the queries; ranks: mean Spearman correlation with PyTorch's scores of a query's "
+        "documents; same first: queries whose best document is PyTorch's. Last column: median of "
+        f"{found['rounds']} rounds, and their lowest and highest.\n{machine('rerank_quality')}"
+    )
+
+
+def reranking_parity() -> str:
+    """Logits of every variant on the reference pairs, as the bundle's manifest has them."""
+    rows = [
+        [
+            f"`{r['name']}`",
+            f"{r['correlation']:.6f}",
+            f"{r['mean_error']:.6f}",
+            f"{r['max_error']:.6f}",
+            f"{r['ceiling']}",
+        ]
+        for r in results("rerank_quality")["parity"]
+    ]
+    header = ("variant", "correlation", "mean error", "largest error", "ceiling of the mean")
+    return markdown(header, rows, "lrrrr")
 
 
 def sizes() -> str:
@@ -650,6 +707,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "quality_differences": quality_differences,
     "pruning_loss": pruning_loss,
     "output_precision": output_precision,
+    "reranking": reranking,
+    "reranking_parity": reranking_parity,
     "sizes": sizes,
     "startup": startup,
     "latency": latency,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import render
 from rerank_quality import (
     FIRST_STAGE,
     ROUNDS,
@@ -85,3 +86,42 @@ def test_every_contender_beside_pytorch(reranked: RerankSet) -> None:
     assert found[TORCH]["ratio"] == 1
     assert "pairs_per_second" not in found[FIRST_STAGE]
     assert len(as_text(found).splitlines()) == 1 + len(found)
+
+
+def test_the_tables_of_the_documentation(
+    reranked: RerankSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parity = {"correlation": 0.9, "mean_error": 0.1, "max_error": 0.25, "ceiling": 0.5}
+    results = {
+        "base": TORCH,
+        "first_stage": "made up",
+        "rows": 48_000,
+        "candidates": DOCUMENTS,
+        "queries": {"korquad": 8},
+        "held_out": {"korquad": 8},
+        "rounds": ROUNDS,
+        "threads": 2,
+        "bootstrap": {"resamples": 2_000, "confidence": 0.95},
+        "contenders": results_of(reranked),
+        "parity": [{"name": "onnx-int8", "bytes": 1, "pairs": 74, **parity}],
+    }
+    monkeypatch.setattr(render, "record", lambda name: {**RECORD, "results": results})
+    table = render.reranking().splitlines()
+    assert table[2].startswith("| first stage | 0.0000 | ")
+    assert table[3].startswith("| sentence-transformers, torch | 1.0000 |  |")
+    assert len([line for line in table if line.startswith("| ")]) == 2 + 4
+    assert render.reranking_parity().splitlines()[2] == (
+        "| `onnx-int8` | 0.900000 | 0.1000 | 0.2500 | 0.5 |"
+    )
+
+
+RECORD = {
+    "command": "python benchmarks/rerank_quality.py",
+    "machine": {
+        "processor": "made up",
+        "architecture": "x86_64",
+        "instructions": [],
+        "physical_cores": 2,
+        "packages": {"onnxruntime": "1", "llama-cpp-python": "2"},
+    },
+}
