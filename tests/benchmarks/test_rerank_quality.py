@@ -111,7 +111,7 @@ def test_the_tables_of_the_documentation(
     assert table[3].startswith("| sentence-transformers, torch | 1.0000 |  |")
     assert len([line for line in table if line.startswith("| ")]) == 2 + 4
     assert render.reranking_parity().splitlines()[2] == (
-        "| `onnx-int8` | 0.900000 | 0.1000 | 0.2500 | 0.5 |"
+        "| `onnx-int8` | 0.900000 | 0.100000 | 0.250000 | 0.5 |"
     )
 
 
