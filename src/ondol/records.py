@@ -179,11 +179,20 @@ def csv_records(
 
 
 def parquet_records(
-    file: Any, name: str, text_column: str, other_columns: Sequence[str] = ()
+    file: Any,
+    name: str,
+    text_column: str,
+    other_columns: Sequence[str] = (),
+    *,
+    row_groups: tuple[int, int] | None = None,
+    rows_before: int = 0,
 ) -> Iterator[Record]:
     """Of Parquet: the text first, then the others.
 
-    file: a path, or a file that is open for reading and can seek.
+    Args:
+        file: a path, or a file that is open for reading and can seek.
+        row_groups: the first one and the one past the last; None reads all.
+        rows_before: of the file, before these row groups.
 
     Raises InputError if a column is missing, `text_column` holds no strings, or reading fails;
     MissingDependencyError without pyarrow.
@@ -207,8 +216,12 @@ def parquet_records(
                 raise InputError(
                     f"{name}: the column {text_column!r} holds {kind}; expected string"
                 )
-            number = 0
-            for batch in opened.iter_batches(batch_size=_PARQUET_ROWS, columns=columns):
+            number = rows_before
+            groups = range(*(row_groups or (0, opened.num_row_groups)))
+            read = opened.iter_batches(
+                _PARQUET_ROWS, row_groups=groups, columns=list(dict.fromkeys(columns))
+            )
+            for batch in read:
                 found = (batch.column(column).to_pylist() for column in columns)
                 for values in zip(*found, strict=True):
                     number += 1

@@ -1,0 +1,67 @@
+"""A connection to a Ray cluster, after which the process is as it was."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ondol.errors import InputError, MissingDependencyError
+
+#: Read when a cluster is started: no report of its use leaves the machine.
+_NO_REPORTS = {"RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def import_ray() -> Any:
+    """The module. Raises MissingDependencyError without it."""
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise MissingDependencyError("embed-dataset on Ray", "ray", "ray") from error
+    return ray
+
+
+@contextmanager
+def connected(ray: Any, address: str | None) -> Iterator[None]:
+    """Connected to the cluster at `address`; to the one this process is connected to, which stays
+    so; or to a new one on this machine, without dashboard, that ends with the block.
+
+    Raises InputError if the process is connected and an address is given, and if no cluster is
+    there.
+    """
+    if ray.is_initialized():
+        if address is not None:
+            raise InputError(
+                f"this process is connected to a Ray cluster already; leave address={address!r} "
+                "away to use it, or call ray.shutdown() first"
+            )
+        yield
+        return
+    quiet = {"log_to_driver": False, "configure_logging": False}
+    try:
+        if address is not None:
+            ray.init(address=address, **quiet)
+        else:
+            with _environment(_NO_REPORTS):
+                ray.init(address="local", include_dashboard=False, **quiet)
+    except (ConnectionError, ValueError) as error:
+        where = "could be started here" if address is None else f"is at {address}"
+        raise InputError(f"no Ray cluster {where}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
