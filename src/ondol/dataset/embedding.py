@@ -42,7 +42,12 @@ def embed_partition(
     Whoever does it again, here or on another machine, writes the same bytes to the same names: so
     a partition is in the output once, however often it was begun.
 
-    allowed: rows that may fail. worker: for the record. Raises InputError if more do, or if the file cannot be read.
+    Args:
+        allowed: rows that may fail.
+        worker: for the record.
+        report_rows: called with each further number of rows.
+
+    Raises InputError if more rows fail, or if the file cannot be read.
     """
     folder = Folder(job.out)
     failed: list[FailedRow] = []

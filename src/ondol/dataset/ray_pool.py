@@ -1,9 +1,9 @@
 """Partitions on a Ray cluster: a pool of actors, each with its model, and one partition at a time.
 
-Ray Core and not Ray Data: a partition is read, embedded and written where its actor runs, so that no
-rows and no vectors go through the object store, and since its files have the same names each time,
-one that is begun again does no harm. Ray Data names what it writes anew each time, and keeps the
-settings of all data sets of a process in one context.
+Ray Core and not Ray Data: a partition is read, embedded and written where its actor runs, so that
+no rows and no vectors go through the object store, and since its files have the same names each
+time, one that is begun again does no harm. Ray Data names what it writes anew each time, and keeps
+the settings of all data sets of a process in one context.
 """
 
 from collections import deque
@@ -94,7 +94,9 @@ class _Pool:
         self._options = options
         # Not restarted by Ray: a new one is asked for where there is room.
         actor_class = ray.remote(num_cpus=options.threads, max_restarts=0)(PartitionWorker)
-        self._new_actor = lambda: actor_class.remote(bundle, job, options.threads)
+        self._new_actor: Callable[[], Any] = lambda: actor_class.remote(
+            bundle, job, options.threads
+        )
         #: Actors by the reference that tells when they have loaded the model.
         self._starting: dict[Any, Any] = {}
         self._idle: list[Any] = []
