@@ -95,7 +95,7 @@ def test_a_part_that_was_lost_or_cut_is_made_again(tmp_path: Path, data_set: Pat
         ({"id_column": "other"}, "id_column 'other' instead of None"),
         ({"precision": "float16"}, "precision 'float16' instead of 'float32'"),
         ({"prompt_name": "query"}, "prompt 'query: ' instead of 'passage: '"),
-        ({"variant": "onnx-fp32"}, "variant 'onnx-fp32' instead of 'onnx-int8'"),
+        ({"variant": "gguf-q5_0"}, "variant 'gguf-q5_0' instead of 'onnx-int8'"),
     ],
 )
 def test_other_options_are_refused(
@@ -109,9 +109,9 @@ def test_other_options_are_refused(
 
 
 def test_another_bundle_is_refused(tmp_path: Path, data_set: Path, tiny_bundle: Path) -> None:
-    embed_dataset(data_set, tmp_path / "out", variant="onnx-fp32")
-    with pytest.raises(ResumeError, match="bundle's source"):
-        embed_dataset(data_set, tmp_path / "out", bundle=tiny_bundle, variant="onnx-fp32")
+    embed_dataset(data_set, tmp_path / "out")
+    with pytest.raises(ResumeError, match="bundle's weights"):
+        embed_dataset(data_set, tmp_path / "out", bundle=tiny_bundle, prompt_name="none")
 
 
 def test_a_changed_input_is_refused(tmp_path: Path, data_set: Path, parquet: Any) -> None:

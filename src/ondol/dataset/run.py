@@ -145,6 +145,7 @@ def embed_dataset(
             for record in finishing:
                 made.append(record)
                 budget.spend(record.failed)
+    folder.remove_partial()  # of workers that died
     records = [*known.values(), *made]
     write_manifest(folder, job.settings(), records)
     return DatasetReport(
