@@ -1,14 +1,14 @@
-"""What it costs to embed a data set, on one machine and on Ray, from thousands of rows to a million.
+"""What it costs to embed a data set, on one machine and on Ray, up to a million rows.
 
-    python benchmarks/dataset_scale.py --corpus ../shared/corpus --work DIR [--sizes 10000,100000]
-        [--compared 100000] [--json FILE]
+    python benchmarks/dataset_scale.py --corpus ../shared/corpus --work DIR [--json FILE]
+        [--sizes 10000,100000,1000000] [--compared 100000]
 
 Makes Parquet files of short lines of the corpus below DIR, FILES of each size, and embeds them with
 the bundle inside the package by `ondol embed-dataset`, each run in processes of its own: every size
-on this machine with a thread per core, and on Ray with a worker per core; one size also with half of
-the cores, and on Ray with one worker for all cores. Counted are seconds, which other work on the
-machine lengthens, processor seconds of all processes, which it hardly does, and the most memory that
-they held together.
+on this machine with a thread per core, and on Ray with a worker per core; one size also with one
+core, and on Ray with one worker for all cores. Counted are seconds, which other work on the machine
+lengthens, processor seconds of all processes, which it hardly does, and the most memory that they
+held together.
 
 All runs of a size have to give the same files, by the checksums of their manifests. A step that is
 done is kept in DIR, and a program that was stopped goes on after it.

@@ -1,6 +1,9 @@
 """A connection to a Ray cluster, after which the process is as it was."""
 
+import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,30 +41,39 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
         yield
         return
     quiet = {"log_to_driver": False, "configure_logging": False}
-    try:
-        if address is not None:
-            ray.init(address=address, **quiet)
-        else:
-            with _environment(_NO_REPORTS):
+    with _process_restored():
+        try:
+            if address is not None:
+                ray.init(address=address, **quiet)
+            else:
+                os.environ.update(_NO_REPORTS)
                 ray.init(address="local", include_dashboard=False, **quiet)
-    except (ConnectionError, ValueError) as error:
-        where = "could be started here" if address is None else f"is at {address}"
-        raise InputError(f"no Ray cluster {where}: {error}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+        except (ConnectionError, ValueError) as error:
+            where = "could be started here" if address is None else f"is at {address}"
+            raise InputError(f"no Ray cluster {where}: {error}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def _process_restored() -> Iterator[None]:
+    """Takes back what ray.init changes, besides what it starts: variables of the environment, the
+    handler of SIGTERM, and handlers of its logger.
+    """
+    environment = dict(os.environ)
+    logger = logging.getLogger("ray")
+    handlers = list(logger.handlers)
+    # Python lets no other thread set a handler: there Ray sets none either.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
+        logger.handlers[:] = handlers
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, on_sigterm)
