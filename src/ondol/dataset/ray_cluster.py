@@ -75,5 +75,5 @@ def _process_restored() -> Iterator[None]:
             del os.environ[name]
         os.environ.update(environment)
         logger.handlers[:] = handlers
-        if in_main_thread:
+        if in_main_thread and on_sigterm is not None:  # None: a handler that is not Python's
             signal.signal(signal.SIGTERM, on_sigterm)

@@ -186,11 +186,11 @@ class _Pool:
             self._ray.kill(actor)
             deaths = self._deaths[task] = self._deaths.get(task, 0) + 1
             if deaths >= _MAX_DEATHS:
-                raise EngineError(
-                    f"{deaths} workers died {what}, the last one so: {error}"
-                ) from error
+                message = f"{deaths} workers died {what}, the last one so: {error}"
+                raise EngineError(message) from error
             return _DIED
         except errors.RayTaskError as error:
+            self._ray.kill(actor)
             if isinstance(error.cause, OndolError | OSError):
                 raise error.cause from error
             raise
