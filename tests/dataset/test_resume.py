@@ -150,6 +150,16 @@ def test_a_run_file_that_is_none_is_refused(
         embed_dataset(data_set, tmp_path / "out")
 
 
+def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, data_set: Path) -> None:
+    embed_dataset(data_set, tmp_path / "out")
+    record = tmp_path / "out" / "_partitions" / "part-00001.json"
+    record.write_text("{")
+    with pytest.raises(ResumeError, match=r"_partitions/part-00001\.json cannot be read"):
+        embed_dataset(data_set, tmp_path / "out")
+    record.unlink()
+    assert embed_dataset(data_set, tmp_path / "out").rows == 5
+
+
 def test_killed_before_the_run_file_was_whole(tmp_path: Path, data_set: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "._run.json.partial-abc").write_text('{"ver')

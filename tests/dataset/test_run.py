@@ -276,6 +276,31 @@ def test_places_that_cannot_be_read_are_named(tmp_path: Path, parquet: Any) -> N
         embed_dataset(tmp_path / "in", tmp_path / "in" / "out")
 
 
+def test_a_file_that_changes_during_a_run_is_an_error(tmp_path: Path, parquet: Any) -> None:
+    parquet(tmp_path / "in" / "a.parquet", text=["x"])
+    second = parquet(tmp_path / "in" / "b.parquet", text=["y"])
+    with pytest.raises(InputError, match=r"b\.parquet is another file than when the run began"):
+        embed_dataset(
+            tmp_path / "in",
+            tmp_path / "out",
+            report_rows=lambda rows: parquet(second, text=["z", "z"]) and None,
+        )
+
+
+def test_storage_that_is_not_shared_is_noticed(tmp_path: Path, parquet: Any) -> None:
+    """As a worker on another node with a folder of the same name would leave it here."""
+
+    class Elsewhere(LocalExecutor):
+        def run(self, *arguments: Any) -> Any:
+            for record in super().run(*arguments):
+                (tmp_path / "out" / record.file).unlink()
+                yield record
+
+    parquet(tmp_path / "a.parquet", text=["x"])
+    with pytest.raises(InputError, match="expected storage that all nodes share"):
+        embed_dataset(tmp_path / "a.parquet", tmp_path / "out", executor=Elsewhere())
+
+
 def test_a_large_parquet_file_is_divided_between_row_groups(
     tmp_path: Path, parquet: Any, read_output: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

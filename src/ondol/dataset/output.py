@@ -17,6 +17,7 @@ from typing import Any
 from ondol.dataset.partitions import Partition
 from ondol.dataset.rows import FailedRow
 from ondol.dataset.storage import Folder
+from ondol.errors import ResumeError
 
 RUN_FILE = "_run.json"
 MANIFEST_FILE = "_manifest.json"
@@ -78,12 +79,21 @@ def write_record(folder: Folder, record: PartitionRecord) -> None:
 
 
 def finished(folder: Folder) -> Iterator[PartitionRecord]:
-    """Records whose Parquet file is there, with the length it should have."""
+    """Records whose Parquet file is there, with the length it should have.
+
+    Raises ResumeError for one that cannot be read.
+    """
     sizes = folder.sizes()
     prefix = f"{_RECORD_FOLDER}/"
     names = [name for name in sizes if name.startswith(prefix) and name.endswith(".json")]
-    for content in folder.read_all(names).values():
-        record = PartitionRecord(**json.loads(content))
+    for name, content in folder.read_all(names).items():
+        try:
+            record = PartitionRecord(**json.loads(content))
+        except (ValueError, TypeError) as error:
+            raise ResumeError(
+                f"{folder.url}/{name} cannot be read ({error}): remove it, and its part is made "
+                "again"
+            ) from error
         if sizes.get(record.file) == record.bytes:
             yield record
 

@@ -118,7 +118,7 @@ def _files(source: str) -> Sequence[_File]:
         wanted = named is not None and named.format in _FORMATS and info["type"] == "file"
         if named is not None and wanted and (single or not hidden):
             url = str(system.unstrip_protocol(place))
-            files.append(_File(url, label, int(info["size"]), _stamp(info), named))
+            files.append(_File(url, label, int(info["size"]), stamp_of(info), named))
     if not files:
         raise InputError(
             f"{source} holds nothing to read; expected .parquet, or .jsonl, .ndjson, .csv or .tsv "
@@ -127,7 +127,8 @@ def _files(source: str) -> Sequence[_File]:
     return files
 
 
-def _stamp(info: Mapping[str, Any]) -> str:
+def stamp_of(info: Mapping[str, Any]) -> str:
+    """What tells a file from what it was before. info: as the file system gives it."""
     return next((str(info[key]) for key in _STAMPS if info.get(key) is not None), "")
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ondol.dataset.partitions import Partition
+from ondol.dataset.partitions import Partition, stamp_of
 from ondol.dataset.storage import locate
 from ondol.dataset.vectors import IdType
+from ondol.errors import InputError
 from ondol.records import (
     FileFormat,
     Record,
@@ -48,7 +49,7 @@ def read_rows(
 ) -> Iterator[Row | FailedRow]:
     """In the file's order. Without an id_column a row's id is FILE:NUMBER, as in the messages.
 
-    Raises InputError for what makes the file unreadable.
+    Raises InputError for what makes the file unreadable, and if it is not the one that was found.
     """
     unit = partition.format.format.unit
     for record in _records(partition, column, id_column):
@@ -73,6 +74,12 @@ def read_rows(
 
 def _records(partition: Partition, column: str, id_column: str | None) -> Iterator[Record]:
     system, path = locate(partition.source)
+    info = system.info(path)
+    if (int(info["size"]), stamp_of(info)) != (partition.bytes, partition.stamp):
+        raise InputError(
+            f"{partition.source} is another file than when the run began: it has changed, or this "
+            "machine has one of its own of that name; expected storage that all nodes share"
+        )
     others = [] if id_column is None else [id_column]
     kind, packed = partition.format
     with system.open(path, "rb") as file:

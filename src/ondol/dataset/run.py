@@ -143,6 +143,7 @@ def embed_dataset(
         # Closed at once after an error: workers must not go on.
         with closing(executor.run(model, job, left, budget, report_rows)) as finishing:
             for record in finishing:
+                _check_arrived(folder, record)
                 made.append(record)
                 budget.spend(record.failed)
     folder.remove_partial()  # of workers that died
@@ -172,3 +173,12 @@ def _check_apart(folder: Folder, source: str, partitions: Sequence[Partition]) -
     inside = out.startswith(f"{source.rstrip('/')}/")
     if inside or any(partition.source.startswith(out) for partition in partitions):
         raise InputError(f"{folder.url} lies in the input ({source}); choose another --out")
+
+
+def _check_arrived(folder: Folder, record: PartitionRecord) -> None:
+    """Raises InputError if a worker wrote to another folder of the same name."""
+    if folder.size(record.file) != record.bytes:
+        raise InputError(
+            f"{record.worker} wrote {record.file}, and it is not in {folder.url} as it is seen "
+            "from here; expected storage that all nodes share: choose another --out"
+        )

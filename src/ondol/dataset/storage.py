@@ -118,6 +118,15 @@ class Folder:
         paths = {f"{root.rstrip('/')}/{name}": name for name in names}
         return {paths[path]: content for path, content in system.cat(list(paths)).items()}
 
+    def size(self, name: str) -> int | None:
+        """Bytes of a file; None if there is none."""
+        system, root = locate(self.url)
+        system.invalidate_cache()
+        try:
+            return int(system.info(f"{root.rstrip('/')}/{name}")["size"])
+        except FileNotFoundError:
+            return None
+
     def sizes(self) -> Mapping[str, int]:
         """Bytes of every file below it, by name with "/" between its parts; empty without it."""
         system, root = locate(self.url)
