@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ondol.cli.options import add_threads_option, new_parser, positive_int, variant_name
+from ondol.cli.options import add_threads_option, add_variant_options, new_parser, positive_int
 from ondol.cli.table import counted
 
 if TYPE_CHECKING:
@@ -64,19 +64,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="column with strings or whole numbers that become the ids (default: ids of the form "
         "FILE:NUMBER, with the row, in text formats the line, counted from 1)",
     )
-    parser.add_argument(
-        "--model",
-        metavar="BUNDLE",
-        help="directory of the bundle to use, or a hub id ORGANISATION/NAME, which is downloaded "
-        "to the hub's cache (default: the one inside the package)",
-    )
-    parser.add_argument(
-        "--variant",
-        metavar="NAME",
-        type=variant_name,
-        help="variant of the bundle, for instance onnx-int8 (default: the fastest one whose "
-        "engine is installed here)",
-    )
+    add_variant_options(parser)
     parser.add_argument(
         "--prompt",
         metavar="NAME",

@@ -10,7 +10,7 @@ from ondol.dataset.output import PartitionRecord, vectors_file, write_failed, wr
 from ondol.dataset.partitions import Partition
 from ondol.dataset.rows import FailedRow, Row, read_rows
 from ondol.dataset.storage import Folder
-from ondol.dataset.vectors import VectorWriter
+from ondol.dataset.vectors import vector_writer
 from ondol.errors import NumericalError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def embed_partition(
     read = read_rows(partition, column=job.column, id_column=job.id_column, ids=job.ids)
     with folder.write(vectors_file(partition.name)) as file:
         columns = job.vectors.precision.columns(job.dimension)
-        with VectorWriter(
+        with vector_writer(
             file, ids=job.ids, vectors=job.vectors, columns=columns, metadata=metadata
         ) as writer:
             for window in _windows(read, failed):

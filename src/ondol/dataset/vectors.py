@@ -1,10 +1,10 @@
 """The Parquet file of a partition: ids and vectors, and whose they are."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ondol.errors import InputError
 from ondol.precision import Precision
@@ -59,46 +59,60 @@ class IdType(Enum):
     STRING = "string"
 
 
-class VectorWriter:
-    """Writes columns `id` and `embedding` (a fixed-size list) window by window.
+@contextmanager
+def vector_writer(
+    file: "Written",
+    *,
+    ids: IdType,
+    vectors: VectorType,
+    columns: int,
+    metadata: Mapping[str, Any],
+) -> Iterator["VectorWriter"]:
+    """A writer to `file`, which is a whole Parquet file when the block ends without an error.
 
     Args:
         file: to be filled.
         columns: of a vector.
         metadata: whose vectors they are, for every reader of the file.
     """
+    import pyarrow
+    import pyarrow.parquet
 
-    def __init__(
-        self,
-        file: "Written",
-        *,
-        ids: IdType,
-        vectors: VectorType,
-        columns: int,
-        metadata: Mapping[str, Any],
-    ) -> None:
-        import pyarrow
-        import pyarrow.parquet
+    number = pyarrow.from_numpy_dtype(vectors.dtype)
+    text = json.dumps(metadata, ensure_ascii=False, sort_keys=True)
+    schema = pyarrow.schema(
+        [
+            pyarrow.field("id", getattr(pyarrow, ids.value)(), nullable=False),
+            pyarrow.field("embedding", pyarrow.list_(number, columns), nullable=False),
+        ],
+        metadata={METADATA_KEY: text.encode()},
+    )
+    # Vectors have no values twice and nothing that a compressor finds.
+    with pyarrow.parquet.ParquetWriter(
+        file,
+        schema,
+        use_dictionary=False,
+        compression={"id": "zstd", "embedding.list.element": "none"},
+        write_statistics=["id"],
+    ) as parquet:
+        writer = VectorWriter(parquet, schema, vectors.dtype)
+        yield writer
+        writer.flush()
 
-        number = pyarrow.from_numpy_dtype(vectors.dtype)
-        text = json.dumps(metadata, ensure_ascii=False, sort_keys=True)
-        self._schema = pyarrow.schema(
-            [
-                pyarrow.field("id", getattr(pyarrow, ids.value)(), nullable=False),
-                pyarrow.field("embedding", pyarrow.list_(number, columns), nullable=False),
-            ],
-            metadata={METADATA_KEY: text.encode()},
-        )
-        self._columns = columns
-        self._dtype = vectors.dtype
-        # Vectors have no values twice and nothing that a compressor finds.
-        self._file = pyarrow.parquet.ParquetWriter(
-            file,
-            self._schema,
-            use_dictionary=False,
-            compression={"id": "zstd", "embedding.list.element": "none"},
-            write_statistics=["id"],
-        )
+
+class VectorWriter:
+    """Writes columns `id` and `embedding` (a fixed-size list) window by window.
+
+    Args:
+        parquet: a ParquetWriter.
+        schema: of both columns.
+        dtype: of the elements, as numpy names it.
+    """
+
+    def __init__(self, parquet: Any, schema: Any, dtype: str) -> None:
+        self._parquet = parquet
+        self._schema = schema
+        self._dtype = dtype
         self._waiting: list[Any] = []
         self._waiting_rows = 0
 
@@ -106,32 +120,20 @@ class VectorWriter:
         """ids: n; vectors: (n, columns)."""
         import pyarrow
 
-        flat = vectors.astype(self._dtype, copy=False).reshape(-1)
+        flat = pyarrow.array(vectors.astype(self._dtype, copy=False).reshape(-1))
         arrays = [
             pyarrow.array(ids, self._schema.field("id").type),
-            pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(flat), self._columns),
+            pyarrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         ]
         self._waiting.append(pyarrow.record_batch(arrays, schema=self._schema))
         self._waiting_rows += len(ids)
         if self._waiting_rows >= _GROUP_ROWS:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what waits, as a row group."""
         import pyarrow
 
         if self._waiting:
-            self._file.write_table(pyarrow.Table.from_batches(self._waiting))
+            self._parquet.write_table(pyarrow.Table.from_batches(self._waiting))
         self._waiting, self._waiting_rows = [], 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self._flush()
-        self._file.close()
