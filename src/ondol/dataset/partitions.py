@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -129,7 +130,9 @@ def _files(source: str) -> Sequence[_File]:
 
 def stamp_of(info: Mapping[str, Any]) -> str:
     """What tells a file from what it was before. info: as the file system gives it."""
-    return next((str(info[key]) for key in _STAMPS if info.get(key) is not None), "")
+    found = next((info[key] for key in _STAMPS if info.get(key) is not None), "")
+    # Some give a number in a listing, and the same time as a date for the file alone.
+    return str(found.timestamp() if isinstance(found, datetime) else found)
 
 
 def _divided(file: _File) -> Iterator[tuple[tuple[int, int] | None, int]]:
