@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import json
+import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ondol.dataset import DatasetReport, LocalExecutor, embed_dataset
-from ondol.errors import InputError, MissingDependencyError
+from ondol import Embedder
+from ondol.dataset import LocalExecutor, embed_dataset
+from ondol.dataset.embedding import embed_partition
+from ondol.dataset.job import Job
+from ondol.dataset.partitions import find_partitions
+from ondol.dataset.vectors import IdType, VectorType
+from ondol.errors import InputError, MissingDependencyError, NumericalError
+from ondol.testing import FakeEmbedder
 
 TEXTS = ["제주도는 섬이다.", "", "The stock market fell.", "a, b\nc"]
 
@@ -137,8 +145,6 @@ def test_int8_needs_a_bundle_with_ranges_and_says_so_first(tmp_path: Path, parqu
 
 
 def test_int8(tmp_path: Path, tiny_bundle: Path, read_output: Any, parquet: Any) -> None:
-    from ondol import Embedder
-
     parquet(tmp_path / "a.parquet", text=["a", "한국어 ab"])
     options = {"bundle": tiny_bundle, "variant": "onnx-fp32"}
     embed_dataset(tmp_path / "a.parquet", tmp_path / "out", precision="int8", **options)
@@ -179,8 +185,6 @@ def test_files_and_manifest_say_whose_vectors_they_are(
 def test_urls(vectors_of: Any) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe("/bucket/in/a.jsonl", json_lines(text=TEXTS).encode())
-    memory.pipe("/bucket/out/.part-00000.parquet.partial-0", b"")
-    memory.rm("/bucket/out", recursive=True)
     try:
         embed_dataset("memory://bucket/in", "memory://bucket/out")
         names = sorted(path.rpartition("/")[2] for path in memory.find("/bucket/out"))
@@ -188,8 +192,10 @@ def test_urls(vectors_of: Any) -> None:
         with memory.open("/bucket/out/part-00000.parquet") as file:
             table = pq.read_table(file)
         assert np.array_equal(np.stack(table["embedding"].to_numpy()), vectors_of(TEXTS))
+        memory.pipe("/bucket/out/.part-00000.parquet.partial-0", b"left by a killed run")
         again = embed_dataset("memory://bucket/in", "memory://bucket/out")
         assert (again.kept, again.rows) == (1, 0)
+        assert not [path for path in memory.find("/bucket/out") if ".partial-" in path]
     finally:
         memory.rm("/bucket", recursive=True)
 
@@ -335,42 +341,69 @@ def test_the_number_of_threads_and_windows_change_nothing(
     assert one.equals(two)
 
 
-def test_a_text_without_a_vector_is_put_aside_alone() -> None:
-    from ondol.dataset.embedding import _embedded
-    from ondol.dataset.rows import FailedRow, Row
-    from ondol.errors import NumericalError
-    from ondol.testing import FakeEmbedder
+def fake_job(out: Path) -> Job:
+    return Job(
+        out=f"file://{out}",
+        column="text",
+        id_column=None,
+        ids=IdType.STRING,
+        vectors=VectorType.FLOAT32,
+        dimension=4,
+        prompt="",
+        variant="fake",
+        engine="fake",
+        identity={},
+    )
 
+
+def test_memory_does_not_grow_with_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ondol.dataset.embedding._WINDOW", 64)
+    monkeypatch.setattr("ondol.dataset.vectors._GROUP_ROWS", 256)
+    peaks = []
+    for rows in (1_000, 16_000):
+        write(tmp_path / f"{rows}.jsonl", json_lines(text=[f"{n} " * 20 for n in range(rows)]))
+        (partition,) = find_partitions(str(tmp_path / f"{rows}.jsonl"))
+        job = fake_job(tmp_path / f"out{rows}")
+        tracemalloc.start()
+        embed_partition(FakeEmbedder(dimension=4), job, partition, allowed=0, worker="here")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        # What Arrow holds is not traced: no more than a row group.
+        metadata = pq.read_metadata(tmp_path / f"out{rows}" / "part-00000.parquet")
+        assert max(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)) == 256
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_a_text_without_a_vector_is_put_aside_alone(tmp_path: Path, read_output: Any) -> None:
     class Broken(FakeEmbedder):
         def embed(self, texts: Any, **options: Any) -> Any:
             if "bad" in texts:
                 raise NumericalError("NaN for text 0")
             return super().embed(texts, **options)
 
-    job: Any = type("Job", (), {"prompt": "", "vectors": _float32()})
-    failed: list[FailedRow] = []
-    rows = [Row("line 1", "1", "a"), Row("line 2", "2", "bad"), Row("line 3", "3", "b")]
-    done = [row.id for some, _ in _embedded(Broken(), job, rows, failed) for row in some]
-    assert done == ["1", "3"]
-    assert failed == [FailedRow("line 2", "2", "NaN for text 0")]
-
-
-def _float32() -> Any:
-    from ondol.dataset.vectors import VectorType
-
-    return VectorType.FLOAT32
+    write(tmp_path / "a.csv", "text\na\nbad\nb\n")
+    (partition,) = find_partitions(str(tmp_path / "a.csv"))
+    job = fake_job(tmp_path / "out")
+    record = embed_partition(Broken(dimension=4), job, partition, allowed=1, worker="here")
+    assert (record.rows, record.failed) == (2, 1)
+    found = read_output(tmp_path / "out")
+    assert list(found) == ["a.csv:2", "a.csv:4"]
+    assert np.array_equal(found["a.csv:4"], FakeEmbedder(dimension=4).encode("b"))
+    assert failed_rows(tmp_path / "out") == [("line 3", "a.csv:3", "NaN for text 0")]
 
 
 @pytest.mark.parametrize("package", ["fsspec", "pyarrow.parquet"])
 def test_a_missing_package_is_named_with_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, package, None)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'ondol\[dataset\]'"):
         embed_dataset(tmp_path, tmp_path / "out")
 
 
 def test_truncated_texts_are_counted(tmp_path: Path, parquet: Any) -> None:
     parquet(tmp_path / "a.parquet", text=["short", "long " * 600])
-    report: DatasetReport = embed_dataset(tmp_path / "a.parquet", tmp_path / "out")
+    report = embed_dataset(tmp_path / "a.parquet", tmp_path / "out")
     assert report.truncated == 1
