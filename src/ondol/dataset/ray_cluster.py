@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from ondol.errors import InputError, MissingDependencyError
 
 #: Read when a cluster is started: no report of its use leaves the machine.
 _NO_REPORTS = {"RAY_USAGE_STATS_ENABLED": "0"}
+
+#: In which a head node accepts a connection, from another continent too.
+_ANSWER_SECONDS = 10.0
 
 
 def import_ray() -> Any:
@@ -40,6 +44,8 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
             )
         yield
         return
+    if address is not None:
+        _check_answers(address)
     quiet = {"log_to_driver": False, "configure_logging": False}
     with _process_restored():
         try:
@@ -55,6 +61,17 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raises InputError if nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # "auto": a file of Ray's on this machine has the address
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+    except OSError as error:
+        raise InputError(f"no Ray cluster is at {address}: {error}") from error
 
 
 @contextmanager
