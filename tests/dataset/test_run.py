@@ -277,6 +277,9 @@ def test_places_that_cannot_be_read_are_named(tmp_path: Path, parquet: Any) -> N
         embed_dataset(tmp_path / "empty", tmp_path / "out")
     with pytest.raises(InputError, match="cannot be opened"):
         embed_dataset("nonsense://x", tmp_path / "out")
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1 but no more")
+    with pytest.raises(InputError, match=r"cut\.parquet cannot be read as Parquet"):
+        embed_dataset(tmp_path / "cut.parquet", tmp_path / "out", id_column="id")
     parquet(tmp_path / "in" / "a.parquet", text=["x"])
     with pytest.raises(InputError, match="lies in the input"):
         embed_dataset(tmp_path / "in", tmp_path / "in" / "out")

@@ -1,12 +1,14 @@
 """What there is to embed: the files that an input names, in parts that are done as a whole."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 from ondol.dataset.storage import locate
+from ondol.dataset.vectors import IdType
 from ondol.errors import InputError
 from ondol.records import FileFormat, NamedFormat, format_of, pyarrow_parquet
 
@@ -140,8 +142,7 @@ def _divided(file: _File) -> Iterator[tuple[tuple[int, int] | None, int]]:
     if file.format.format is not FileFormat.PARQUET or file.bytes <= _DIVIDED_BYTES:
         yield None, 0
         return
-    system, path = locate(file.url)
-    with system.open(path, "rb") as opened, pyarrow_parquet().ParquetFile(opened) as parquet:
+    with _opened(file.url) as parquet:
         groups = [parquet.metadata.row_group(n) for n in range(parquet.metadata.num_row_groups)]
     share = file.bytes / sum(group.total_byte_size for group in groups) if groups else 0
     first = rows_before = rows = 0
@@ -156,21 +157,36 @@ def _divided(file: _File) -> Iterator[tuple[tuple[int, int] | None, int]]:
         yield None, 0
 
 
-def id_type_is_integer(partitions: Sequence[Partition], id_column: str) -> bool:
-    """Whether all files are Parquet and the first one's column holds integers.
+def id_type(partitions: Sequence[Partition], id_column: str | None) -> IdType:
+    """Whole numbers if all files are Parquet and the first one's column holds them, else strings.
 
-    Raises InputError if it has no such column.
+    id_column: None for ids of file names. Raises InputError if the first file has no such column.
     """
-    if any(one.format.format is not FileFormat.PARQUET for one in partitions):
-        return False
+    if id_column is None:
+        return IdType.STRING
+    if any(partition.format.format is not FileFormat.PARQUET for partition in partitions):
+        return IdType.STRING
     import pyarrow
 
-    system, path = locate(partitions[0].source)
-    with system.open(path, "rb") as opened, pyarrow_parquet().ParquetFile(opened) as parquet:
+    with _opened(partitions[0].source) as parquet:
         schema = parquet.schema_arrow
     if id_column not in schema.names:
         raise InputError(
             f"{partitions[0].source}: no column {id_column!r}; it has "
             f"{', '.join(map(repr, schema.names))} (choose one with --id-column)"
         )
-    return bool(pyarrow.types.is_integer(schema.field(id_column).type))
+    integers = pyarrow.types.is_integer(schema.field(id_column).type)
+    return IdType.INT64 if integers else IdType.STRING
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Any]:
+    """A ParquetFile, of which its footer is read. Raises InputError if that cannot be done."""
+    import pyarrow
+
+    system, path = locate(url)
+    try:
+        with system.open(path, "rb") as file, pyarrow_parquet().ParquetFile(file) as parquet:
+            yield parquet
+    except (OSError, pyarrow.ArrowException) as error:
+        raise InputError(f"{url} cannot be read as Parquet: {error}") from error

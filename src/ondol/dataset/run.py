@@ -12,10 +12,10 @@ from ondol.dataset.budget import DEFAULT_MAX_ERRORS, ErrorBudget
 from ondol.dataset.job import Job
 from ondol.dataset.local import LocalExecutor
 from ondol.dataset.output import PartitionRecord, finished, write_manifest
-from ondol.dataset.partitions import Partition, find_partitions, id_type_is_integer
+from ondol.dataset.partitions import Partition, find_partitions, id_type
 from ondol.dataset.resume import begin
 from ondol.dataset.storage import Folder, absolute_url
-from ondol.dataset.vectors import IdType, VectorType
+from ondol.dataset.vectors import VectorType
 from ondol.errors import InputError, MissingDependencyError
 from ondol.prompts import DOCUMENT_PROMPTS, choose_prompt
 
@@ -113,7 +113,6 @@ def embed_dataset(
     started = time.monotonic()
     partitions = find_partitions(os.fspath(source))
     _check_apart(folder, absolute_url(os.fspath(source)), partitions)
-    integers = id_column is not None and id_type_is_integer(partitions, id_column)
     with (
         Embedder(bundle, variant=variant, threads=executor.threads) as model,
         warnings.catch_warnings(),
@@ -125,7 +124,7 @@ def embed_dataset(
             out=folder.url,
             column=column,
             id_column=id_column,
-            ids=IdType.INT64 if integers else IdType.STRING,
+            ids=id_type(partitions, id_column),
             vectors=vectors,
             dimension=model.dimension,
             prompt=choose_prompt(prompt_name, model.prompts, default=DOCUMENT_PROMPTS),
@@ -136,8 +135,7 @@ def embed_dataset(
         begin(folder, job, partitions)
         known = {record.name: record for record in finished(folder)}
         budget = ErrorBudget(max_errors)
-        for record in known.values():
-            budget.spend(record.failed)
+        budget.spend(sum(record.failed for record in known.values()))
         left = [partition for partition in partitions if partition.name not in known]
         made = []
         # Closed at once after an error: workers must not go on.
