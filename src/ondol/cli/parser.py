@@ -7,6 +7,7 @@ from ondol.cli.app import add_parser as add_app
 from ondol.cli.bench import add_parser as add_bench
 from ondol.cli.build import add_parser as add_build
 from ondol.cli.embed import add_parser as add_embed
+from ondol.cli.embed_dataset import add_parser as add_embed_dataset
 from ondol.cli.index import add_parser as add_index
 from ondol.cli.info import add_parser as add_info
 from ondol.cli.prune import add_parser as add_prune
@@ -29,6 +30,7 @@ exit codes:
 #: In the order of the help.
 _COMMANDS = (
     add_embed,
+    add_embed_dataset,
     add_rerank,
     add_index,
     add_search,
