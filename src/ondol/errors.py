@@ -16,6 +16,7 @@ OndolError
 ├── VariantError               no such variant name, or the bundle does not hold it
 ├── MissingDependencyError     an optional package is needed; the message names the extra
 ├── InputError                 the caller's texts, prompts or files cannot be used
+├── OutputError                a result cannot be written: no permission, or no room
 ├── SearchError                a search index cannot be read or written
 │   ├── IndexNotFoundError     there is no index file where one was expected
 │   ├── IndexFormatError       the file is no search index, or of a schema of another version
@@ -98,6 +99,10 @@ class MissingDependencyError(OndolError):
 
 class InputError(OndolError, ValueError):
     """The caller's texts, prompts or files cannot be used."""
+
+
+class OutputError(OndolError):
+    """A result cannot be written where it should be: no permission, or no room."""
 
 
 class SearchError(OndolError):
