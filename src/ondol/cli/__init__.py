@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ondol.cli.parser import build_parser
+from ondol.cli.signals import Terminated, sigterm_raises
 from ondol.errors import OndolError
 
 
@@ -16,19 +16,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     for -h, --version and usage errors, as argparse does.
     """
     try:
-        args = build_parser().parse_args(argv)
-        code: int = args.run(args)
-        # Here and not at exit, where a closed pipe can no longer be handled.
-        sys.stdout.flush()
-        return code
+        with sigterm_raises():
+            # Inside, so that a signal finds the handler before the commands are imported.
+            from ondol.cli.parser import build_parser
+
+            args = build_parser().parse_args(argv)
+            code: int = args.run(args)
+            # Here and not at exit, where a closed pipe can no longer be handled.
+            sys.stdout.flush()
+            return code
     except BrokenPipeError:
         _discard_output()
         return 0
+    except Terminated:
+        return _end("stopped by SIGTERM", 143)
     except KeyboardInterrupt:
-        return 130
+        return _end("stopped by Ctrl-C", 130)
     except (OndolError, OSError) as error:
-        print(f"ondol: error: {error}", file=sys.stderr)
-        return 1
+        return _end(f"error: {error}", 1)
+
+
+def _end(message: str, code: int) -> int:
+    """Say why, where anybody still listens. Returns the code."""
+    with contextlib.suppress(OSError):
+        print(f"ondol: {message}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # A full disk, most likely; the exit would try once more, and change the code to 120.
+        _discard_output()
+    return code
 
 
 def _discard_output() -> None:
