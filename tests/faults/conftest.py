@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,15 +63,19 @@ class Job:
         assert process.returncode == 0, stderr.decode()
         return stderr.decode()
 
-    def stop_after(self, seconds: float, number: int) -> tuple[int, str]:
-        """Send it a signal so long after its start; returns the exit code and standard error."""
+    def stop_at(self, moment: float, number: int, delay: float = 0.0) -> tuple[int, str, float]:
+        """Send it a signal when it has worked for so many seconds, or `delay` seconds after that.
+
+        Returns the exit code, standard error, and the seconds for which it had worked.
+        """
         process = self.start()
-        try:
-            _, stderr = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-            _, stderr = process.communicate(timeout=60)
-        return process.returncode, stderr.decode()
+        for worked in working(process):
+            if worked >= moment:
+                time.sleep(delay)
+                process.send_signal(number)
+                break
+        _, stderr = process.communicate(timeout=60)
+        return process.returncode, stderr.decode(), worked
 
     def reset(self) -> None:
         """As before the first run."""
@@ -88,20 +92,30 @@ class Job:
     def found(self) -> Any:
         return self.state(self.out)
 
-    def timed(self) -> tuple[float, float]:
-        """Run it to its end: seconds that it took, and seconds until it began to write."""
+    def measure(self) -> tuple[float, float]:
+        """Run it to its end: seconds for which it worked, in all and until it began to write."""
         names = set(self.folder.iterdir())
-        process = self.start(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        start = time.monotonic()
         begun = 0.0
-        while process.poll() is None:
+        process = self.start(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for worked in working(process):
             if not begun and set(self.folder.iterdir()) != names:
-                begun = time.monotonic() - start
-            time.sleep(0.005)
+                begun = worked
         assert process.returncode == 0
-        whole = time.monotonic() - start
-        assert 0 < begun < whole
-        return whole, begun
+        assert 0 < begun < worked
+        return worked, begun
+
+
+def working(process: "subprocess.Popen[bytes]") -> Iterator[float]:
+    """Seconds of processor time of a process, again and again until it has ended.
+
+    Unlike seconds of the clock they say how far it is, whatever else the machine does.
+    """
+    # A process's own clock, as clock_getcpuclockid(3) makes its number on Linux.
+    clock = (~process.pid << 3) | 2
+    while process.poll() is None:
+        with suppress(OSError):  # it has ended just now
+            yield time.clock_gettime(clock)
+        time.sleep(0.002)
 
 
 def directory_state(out: Path) -> dict[str, bytes] | None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ondol.cli.signals import Terminated, sigterm_raises
 from ondol.errors import OndolError
@@ -15,6 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: without the program's name; None takes the process's own arguments. Raises SystemExit
     for -h, --version and usage errors, as argparse does.
     """
+    _open_missing_streams()
     try:
         with sigterm_raises():
             # Inside, so that a signal finds the handler before the commands are imported.
@@ -34,6 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end("stopped by Ctrl-C", 130)
     except (OndolError, OSError) as error:
         return _end(f"error: {error}", 1)
+
+
+def _open_missing_streams() -> None:
+    """Point the standard streams that the caller has closed at nothing: Python has None for them,
+    and the next file that is opened would get the number of one.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
 
 
 def _end(message: str, code: int) -> int:
