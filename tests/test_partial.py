@@ -13,7 +13,6 @@ import pytest
 
 from ondol.errors import OutputError
 from ondol.files import atomic_directory, atomic_file
-from ondol.partial import partial_file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no flock")
 
@@ -111,11 +110,30 @@ def test_a_directory_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> N
         write("atomic_file", tmp_path / "file" / "deeper" / "out")
 
 
-def test_no_room_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device"),
+        (OSError("96 requested and 30 written"), "a file stayed shorter than it should be"),
+    ],
+)
+def test_no_room_is_an_output_error_and_leaves_nothing(
+    error: OSError, reason: str, tmp_path: Path
+) -> None:
     def fill() -> None:
-        with partial_file(tmp_path / "out"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with atomic_file(tmp_path / "out"):
+            raise error
 
-    with pytest.raises(OutputError, match="out was not written: No space left on device; make"):
+    with pytest.raises(OutputError, match=f"out was not written: {reason}.*; make room"):
         fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_stays_what_it_is(tmp_path: Path) -> None:
+    def fail() -> None:
+        with atomic_file(tmp_path / "out"):
+            raise OSError("no such model")
+
+    with pytest.raises(OSError, match="no such model"):
+        fail()
     assert list(tmp_path.iterdir()) == []

@@ -30,6 +30,9 @@ _SUFFIX = re.compile(r"[a-z0-9_]{8}")
 #: The disk is full, the user's share of it is, or the file is larger than the process may write.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
+#: All that numpy's ndarray.tofile says then, which np.save and gguf use: it gives no number.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+
 
 @contextmanager
 def partial_directory(out: Path) -> Iterator[Path]:
@@ -64,14 +67,23 @@ def _partial(out: Path, *, directory: bool) -> Iterator[Path]:
         yield partial
     except BaseException as error:
         _remove(partial)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if isinstance(error, OSError) and (reason := _no_room(error)):
             raise OutputError(
-                f"{out} was not written: {error.strerror}; make room, or choose another place"
+                f"{out} was not written: {reason}; make room, or choose another place"
             ) from error
         raise
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _no_room(error: OSError) -> str | None:
+    """Why there is none, if the error says that."""
+    if error.errno in _NO_ROOM:
+        return error.strerror
+    if error.errno is None and _SHORT_WRITE.search(str(error)):
+        return f"a file stayed shorter than it should be ({error})"
+    return None
 
 
 def _make(out: Path, *, directory: bool) -> tuple[Path, int | None]:
