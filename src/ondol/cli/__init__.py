@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ondol.cli.signals import Terminated, sigterm_raises
+from ondol.cli.signals import Terminated, signals_raise
 from ondol.errors import OndolError
 
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _open_missing_streams()
     try:
-        with sigterm_raises():
+        with signals_raise():
             # Inside, so that a signal finds the handler before the commands are imported.
             from ondol.cli.parser import build_parser
 
