@@ -30,6 +30,7 @@ class Job:
         out: the result, inside it.
         before: what is there before the command runs.
         state: what is at `out`, None if nothing; fails if that is half-written.
+        hub: what it pulls from.
         cache: what a later run goes on with; removed with the result.
     """
 
@@ -40,6 +41,7 @@ class Job:
     state: Callable[[Path], Any]
     cache: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    hub: Hub | None = None
 
     @property
     def folder(self) -> Path:
@@ -221,4 +223,4 @@ def _pull(hub: Hub, folder: Path) -> Job:
     out = folder / "bundle"
     arguments = ["pull", "org/name", "--out", str(out)]
     environment = hub.environment()
-    return Job("pull", arguments, out, None, directory_state, hub.home, environment)
+    return Job("pull", arguments, out, None, directory_state, hub.home, environment, hub)
