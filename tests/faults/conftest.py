@@ -157,7 +157,7 @@ MakeJob = Callable[[str], Job]
 def make_job(tmp_path: Path, make_checkpoint: Callable[..., Path]) -> Iterator[MakeJob]:
     """A job by its name: build, prune, embed-npy, embed-parquet, index or pull."""
     out = tmp_path / "out"
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     with ExitStack() as stack:
 
         def make(name: str) -> Job:

@@ -50,13 +50,13 @@ def _open_missing_streams() -> None:
 
 def _end(message: str, code: int) -> int:
     """Say why, where anybody still listens. Returns the code."""
-    with contextlib.suppress(OSError):
-        print(f"ondol: {message}", file=sys.stderr)
     try:
         sys.stdout.flush()
     except OSError:
-        # A full disk, most likely; the exit would try once more, and change the code to 120.
+        # The exit would try once more, and change the code to 120.
         _discard_output()
+    with contextlib.suppress(OSError):
+        print(f"ondol: {message}", file=sys.stderr)
     return code
 
 
