@@ -66,10 +66,16 @@ def _partial(out: Path, *, directory: bool) -> Iterator[Path]:
     try:
         yield partial
     except BaseException as error:
+        was_gone = not partial.exists()
         _remove(partial)
         if isinstance(error, OSError) and (reason := _no_room(error)):
             raise OutputError(
                 f"{out} was not written: {reason}; make room, or choose another place"
+            ) from error
+        if isinstance(error, FileNotFoundError) and was_gone:
+            raise OutputError(
+                f"{out} was not written: what was being written beside it has been removed; run "
+                "it again"
             ) from error
         raise
     finally:

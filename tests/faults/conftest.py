@@ -47,6 +47,9 @@ class Job:
     def folder(self) -> Path:
         return self.out.parent
 
+    def start_arguments(self) -> list[str]:
+        return [*ONDOL, *self.arguments]
+
     def start(self, **options: Any) -> "subprocess.Popen[bytes]":
         # One thread: PyTorch's threads wait for each other on machines that others use too.
         environment = {**self.environment, "OMP_NUM_THREADS": "1"}
@@ -56,7 +59,7 @@ class Job:
             "stderr": subprocess.PIPE,
             "env": environment,
         }
-        return subprocess.Popen([*ONDOL, *self.arguments], **{**defaults, **options})
+        return subprocess.Popen(self.start_arguments(), **{**defaults, **options})
 
     def finish(self) -> str:
         """Run it to its end; returns what it said on standard error."""

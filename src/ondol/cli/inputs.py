@@ -115,7 +115,11 @@ def from_file(path: Path, column: str) -> Source:
 
 
 def _file_lines(path: Path, packed: bool) -> Iterator[bytes]:
-    with gzip.open(path, "rb") if packed else path.open("rb") as file:
+    try:
+        file = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with file:
         yield from _binary_lines(file, str(path))
 
 
