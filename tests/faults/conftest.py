@@ -68,6 +68,24 @@ class Job:
         assert process.returncode == 0, stderr.decode()
         return stderr.decode()
 
+    def fail(self, **options: Any) -> str:
+        """Run it where it cannot be done; returns the line that says why."""
+        process = self.start(**options)
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 1, stderr.decode()
+        assert "Traceback" not in stderr.decode()
+        last: str = stderr.decode().splitlines()[-1]
+        assert last.startswith("ondol: error: ")
+        return last
+
+    @staticmethod
+    def wait_until(condition: Callable[[], bool]) -> None:
+        """For what another process does."""
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def stop_at(self, moment: float, number: int, delay: float = 0.0) -> tuple[int, str, float]:
         """Send it a signal when it has worked for so many seconds, or `delay` seconds after that.
 

@@ -28,21 +28,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
-def failed(job: Any, **options: Any) -> str:
-    """Run a job that cannot be done; returns its last line."""
-    process = job.start(**options)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 1, stderr.decode()
-    assert "Traceback" not in stderr.decode()
-    last: str = stderr.decode().splitlines()[-1]
-    assert last.startswith("ondol: error: ")
-    return last
-
-
 @pytest.mark.parametrize("name", ["prune", "embed-npy", "embed-jsonl", "embed-parquet", "pull"])
 def test_a_full_disk(small_disk: Path, make_job: Callable[[str], Any], name: str) -> None:
     job = make_job(name)
-    assert "No space left on device" in failed(job)
+    assert "No space left on device" in job.fail()
     assert list(small_disk.iterdir()) == []
 
 
@@ -51,7 +40,7 @@ def test_a_full_disk_leaves_an_index_that_works(
 ) -> None:
     job = make_job("index")
     subprocess.run(["mount", "-o", "remount,size=200k", small_disk], check=True)
-    assert failed(job).endswith(f"cannot read or write {job.out}: database or disk is full")
+    assert job.fail().endswith(f"cannot read or write {job.out}: database or disk is full")
     stored = job.found()
     assert stored
     assert [path.name for path in small_disk.iterdir()] == [job.out.name]
@@ -64,7 +53,7 @@ def test_a_full_disk_leaves_an_index_that_works(
 def test_a_file_that_may_not_grow(make_job: Callable[[str], Any], name: str) -> None:
     job = make_job(name)
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (_SIZE, _SIZE))
-    assert "File too large" in failed(job, preexec_fn=limit)
+    assert "File too large" in job.fail(preexec_fn=limit)
     assert list(job.folder.iterdir()) == []
 
 
@@ -73,6 +62,6 @@ def test_standard_output_on_a_full_disk(make_job: Callable[[str], Any]) -> None:
     job = make_job("embed-npy")
     job.arguments = ["embed", "글"]
     with Path("/dev/full").open("wb") as full:
-        assert failed(job, stdout=full).endswith(
+        assert job.fail(stdout=full).endswith(
             "standard output cannot be written: No space left on device"
         )

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,54 +34,34 @@ def _permissions_count(tmp_path_factory: pytest.TempPathFactory) -> None:
         pytest.skip("needs the right to give up root's capabilities")
 
 
-@pytest.fixture
-def job_in(make_job: Callable[[str], Any]) -> Iterator[Callable[[str, int], Any]]:
-    """A job by its name, whose folder has a mode; it can be written again at the end."""
-    folders: list[Path] = []
-
-    def make(name: str, mode: int) -> Any:
-        job = make_job(name)
-        folders.append(job.folder)
-        job.folder.chmod(mode)
-        return job
-
-    yield make
-    for folder in folders:
-        folder.chmod(0o755)
-
-
-def failed(job: Any) -> str:
-    """Run a job that cannot be done; returns its last line."""
-    process = job.start(preexec_fn=obey_permissions)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 1, stderr.decode()
-    assert "Traceback" not in stderr.decode()
-    last: str = stderr.decode().splitlines()[-1]
-    return last
-
-
 @pytest.mark.parametrize("name", ["prune", "embed-npy", "pull"])
-def test_a_folder_that_may_not_be_written(job_in: Callable[[str, int], Any], name: str) -> None:
-    job = job_in(name, 0o555)
-    assert failed(job) == (
+def test_a_folder_that_may_not_be_written(make_job: Callable[[str], Any], name: str) -> None:
+    job = make_job(name)
+    job.folder.chmod(0o555)
+    assert job.fail(preexec_fn=obey_permissions) == (
         f"ondol: error: cannot write into {job.folder}: Permission denied; choose another place "
         f"for {job.out.name}"
     )
     assert list(job.folder.iterdir()) == []
 
 
-def test_an_index_that_may_not_be_made(job_in: Callable[[str, int], Any]) -> None:
-    job = job_in("index", 0o555)
-    assert failed(job).startswith(f"ondol: error: cannot read or write {job.out}: ")
+def test_an_index_that_may_not_be_made(make_job: Callable[[str], Any]) -> None:
+    job = make_job("index")
+    job.folder.chmod(0o555)
+    assert job.fail(preexec_fn=obey_permissions).startswith(
+        f"ondol: error: cannot read or write {job.out}: "
+    )
 
 
-def test_an_index_that_may_not_be_written(job_in: Callable[[str, int], Any]) -> None:
-    job = job_in("index", 0o755)
+def test_an_index_that_may_not_be_written(make_job: Callable[[str], Any]) -> None:
+    job = make_job("index")
     job.finish()
     before = job.found()
     (Path(job.arguments[1]) / "new.md").write_text("새 글")
     job.out.chmod(0o444)
-    assert failed(job).startswith(f"ondol: error: cannot read or write {job.out}: ")
+    assert job.fail(preexec_fn=obey_permissions).startswith(
+        f"ondol: error: cannot read or write {job.out}: "
+    )
     assert job.found() == before
 
 
@@ -90,7 +70,9 @@ def test_texts_that_may_not_be_read(make_job: Callable[[str], Any]) -> None:
     job.reset()
     texts = Path(job.arguments[2])
     texts.chmod(0o000)
-    assert failed(job).startswith(f"ondol: error: {texts} cannot be read: ")
+    assert job.fail(preexec_fn=obey_permissions).startswith(
+        f"ondol: error: {texts} cannot be read: "
+    )
     assert job.found() == job.before
 
 

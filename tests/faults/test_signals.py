@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ def test_while_it_waits_for_input(
     job = make_job("embed-npy")
     job.arguments = ["embed", "--out", str(job.out)]
     process = job.start(stdin=subprocess.PIPE)
-    wait_until(lambda: list(job.folder.iterdir()) != [])
+    job.wait_until(lambda: list(job.folder.iterdir()) != [])
     process.send_signal(number)
     # Standard input stays open.
     assert process.wait(timeout=60) == ENDS[number][0]
@@ -95,7 +94,7 @@ def test_while_it_waits_for_the_network(
     job = make_job("pull")
     job.hub.fail("onnx/model-int8.onnx", "stall", times=1)
     process = job.start()
-    wait_until(lambda: "onnx/model-int8.onnx" in job.hub.names_sent())
+    job.wait_until(lambda: "onnx/model-int8.onnx" in job.hub.names_sent())
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == ENDS[number][0]
@@ -107,10 +106,3 @@ def test_while_it_waits_for_the_network(
     # What had come is not asked for again.
     assert "tokenizer.json" not in job.hub.names_sent()
     assert "onnx/model-int8.onnx" in job.hub.names_sent()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
