@@ -66,6 +66,26 @@ def test_where_python_ignores_exceptions_it_is_raised_again(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(("number", "kind"), SIGNALS)
+def test_an_error_that_other_code_makes_of_it_is_the_signal(
+    number: signal.Signals, kind: type[BaseException]
+) -> None:
+    def extension() -> None:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            raise ValueError("cannot read the weights") from None
+
+    with pytest.raises(kind) as caught, signals_raise():
+        extension()
+    assert caught.type is kind
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(ValueError, match="other"), signals_raise():
+        raise ValueError("other")
+
+
 def test_what_was_to_be_ignored_is_ignored() -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -58,6 +59,8 @@ class Job:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
             "env": environment,
+            # A shell lets what runs in the background ignore Ctrl-C; not so these.
+            "preexec_fn": take_ctrl_c,
         }
         return subprocess.Popen(self.start_arguments(), **{**defaults, **options})
 
@@ -126,6 +129,10 @@ class Job:
         assert process.returncode == 0
         assert 0 < begun < worked
         return worked, begun
+
+
+def take_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def working(process: "subprocess.Popen[bytes]") -> Iterator[float]:

@@ -33,21 +33,33 @@ def signals_raise() -> Iterator[None]:
 
     Not where that would be lost. In an import, C extensions make an ImportError of it: it waits for
     the import's end. In a finalizer or a callback from C Python reports it and goes on
-    (`sys.unraisablehook`): it is raised again. A signal that is ignored or handled already stays
-    so.
+    (`sys.unraisablehook`): it is raised again. Some extensions raise an error of their own instead:
+    what ends the block after a signal came is the signal.
+
+    A signal that is ignored or handled already stays so.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     mine = [n for n, (_, default) in _RAISED.items() if signal.getsignal(n) is default]
     hook = sys.unraisablehook
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        _raise(number, frame)
+
     for number in mine:
-        signal.signal(number, _raise)
+        signal.signal(number, handle)
     if _CAN_WAIT:
         sys.unraisablehook = _raise_again
         alarm = signal.getsignal(signal.SIGALRM)
     try:
         yield
+    except Exception as error:
+        if received:
+            raise _RAISED[received[0]][0] from error
+        raise
     finally:
         if _CAN_WAIT:
             signal.setitimer(signal.ITIMER_REAL, 0)
