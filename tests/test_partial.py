@@ -114,7 +114,7 @@ def test_a_directory_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> N
     ("error", "reason"),
     [
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device"),
-        (OSError("96 requested and 30 written"), "a file stayed shorter than it should be"),
+        (OSError("96 requested and 30 written"), "a file stayed too short"),
     ],
 )
 def test_no_room_is_an_output_error_and_leaves_nothing(

@@ -66,34 +66,34 @@ def _partial(out: Path, *, directory: bool) -> Iterator[Path]:
     try:
         yield partial
     except BaseException as error:
-        was_gone = not partial.exists()
+        reason = _reason(error, gone=not partial.exists())
         _remove(partial)
-        if isinstance(error, OSError) and (reason := _no_room(error)):
-            raise OutputError(
-                f"{out} was not written: {reason}; make room, or choose another place"
-            ) from error
-        if isinstance(error, FileNotFoundError) and was_gone:
-            raise OutputError(
-                f"{out} was not written: what was being written beside it has been removed; run "
-                "it again"
-            ) from error
-        raise
+        if reason is None:
+            raise
+        raise OutputError(f"{out} was not written: {reason}") from error
     finally:
         if lock is not None:
             os.close(lock)
 
 
-def _no_room(error: OSError) -> str | None:
-    """Why there is none, if the error says that."""
+def _reason(error: BaseException, *, gone: bool) -> str | None:
+    """What is wrong with the place, and what to do; None if the error is of another kind.
+
+    gone: what was being written is not there any more.
+    """
+    if not isinstance(error, OSError):
+        return None
     if error.errno in _NO_ROOM:
-        return error.strerror
+        return f"{error.strerror}; make room, or choose another place"
     if error.errno is None and _SHORT_WRITE.search(str(error)):
-        return f"a file stayed shorter than it should be ({error})"
+        return f"a file stayed too short ({error}); make room, or choose another place"
+    if gone and isinstance(error, FileNotFoundError):
+        return "what was being written beside it has been removed; run it again"
     return None
 
 
 def _make(out: Path, *, directory: bool) -> tuple[Path, int | None]:
-    """A new one with its lock. Returns None instead where there are no locks."""
+    """A new one, and its lock: a file descriptor, or None where there are no locks."""
     while True:
         if directory:
             partial = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
