@@ -73,7 +73,9 @@ def stage_printer() -> Callable[[str], None]:
     def report_stage(stage: str) -> None:
         # The work goes on without a reader: its result is a directory.
         with contextlib.suppress(BrokenPipeError):
-            print(f"[{time.monotonic() - started:6.1f} s] {stage}", file=sys.stderr, flush=True)
+            # In one piece: print writes the end of the line apart, and a signal can come between.
+            sys.stderr.write(f"[{time.monotonic() - started:6.1f} s] {stage}\n")
+            sys.stderr.flush()
 
     return report_stage
 
