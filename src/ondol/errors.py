@@ -17,6 +17,7 @@ OndolError
 ├── MissingDependencyError     an optional package is needed; the message names the extra
 ├── InputError                 the caller's texts, prompts or files cannot be used
 ├── ResumeError                an output folder holds another run than the one to be continued
+├── OutputError                a result cannot be written: no permission, or no room
 ├── SearchError                a search index cannot be read or written
 │   ├── IndexNotFoundError     there is no index file where one was expected
 │   ├── IndexFormatError       the file is no search index, or of a schema of another version
@@ -108,6 +109,10 @@ class InputError(OndolError, ValueError):
 
 class ResumeError(OndolError):
     """An output folder holds another run than the one that is to be continued there."""
+
+
+class OutputError(OndolError):
+    """A result cannot be written where it should be: no permission, or no room."""
 
 
 class SearchError(OndolError):

@@ -92,7 +92,11 @@ def from_file(path: Path, column: str) -> Source:
 
 
 def _file_lines(path: Path, packed: bool) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with file:
         yield from unpacked_lines(file, str(path), packed=packed)
 
 

@@ -25,6 +25,7 @@ exit codes:
   2    the command line itself is wrong
   3    verify, bench: a variant failed, or none could be verified or measured
   130  stopped with Ctrl-C
+  143  stopped with SIGTERM (`serve` ends with 0)
 """
 
 #: In the order of the help.
