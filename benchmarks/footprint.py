@@ -1,4 +1,4 @@
-"""What a process holds, and whether that grows: for programs that watch it over time. Linux only."""
+"""What a process holds, and whether that grows. Linux only."""
 
 import os
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ def footprint() -> Footprint:
     return Footprint(
         resident_bytes=resident_pages * os.sysconf("SC_PAGE_SIZE"),
         # One is this listing's own.
-        descriptors=len(os.listdir("/proc/self/fd")) - 1,
-        threads=len(os.listdir("/proc/self/task")),
+        descriptors=sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1,
+        threads=sum(1 for _ in Path("/proc/self/task").iterdir()),
     )
 
 
