@@ -46,8 +46,9 @@ class Check(Enum):
 SELF_TEST_TEXTS = {Check.FULL: 4, Check.QUICK: 1, Check.OFF: 0}
 
 #: How much further from PyTorch a load may be than the build was on its worst reference text, and
-#: in any case: processors and engines round differently. OpenVINO's bfloat16 was 1.1 times as far.
-_FURTHER, _ROUNDING = 2, 0.001
+#: how far in any case: processors and engines round differently. The texts of a load are shorter
+#: than the worst one, and were half as far. OpenVINO's bfloat16 took the worst 1.1 times as far.
+_FURTHER, _ROUNDING = 1.5, 0.001
 
 #: The 64 texts of a reference set have 13 kB.
 _MAX_TEXT_BYTES = 2**24
@@ -104,9 +105,9 @@ def check_agreement(manifest: Manifest, tokenizer: TextTokenizer, backend: Backe
 def least_cosine(parity: Parity) -> float:
     """The smallest cosine to a stored vector that a load accepts, at least the variant's floor.
 
-    Floors leave room for other checkpoints. What the build measured on this one says more: a wrong
-    scale in one layer of the onnx-int8 in the package gave 0.995, far from the 0.9984 measured and
-    still above the floor of 0.99.
+    Floors leave room for other checkpoints. What the build measured on this one says more: with
+    products clipped, as a processor without VNNI has them, the onnx-int8 in the package gives
+    0.9971, beside 0.9984 as the worst that the build measured, and its floor is 0.99.
     """
     return max(parity.floor, 1 - max(_FURTHER * (1 - parity.min_cosine), _ROUNDING))
 
