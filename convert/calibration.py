@@ -48,14 +48,47 @@ class InputStatistics:
 
     Attributes:
         low, high: (inputs,) float32, smallest and largest value of each channel.
-        gram: (inputs, inputs) float64, sum of the outer products of the rows with themselves.
         sample: (rows, inputs) float32, some of the rows.
+        observed_gram: (inputs, inputs) float32, sum of the outer products of the rows with
+            themselves, as they were observed. By far the largest part, so that there is only one.
+        order: (inputs,) int64, the observed channel in each place.
+        factors: (inputs,) float32, what each place was multiplied by.
     """
 
     low: NDArray[np.float32]
     high: NDArray[np.float32]
-    gram: NDArray[np.float64]
     sample: NDArray[np.float32]
+    observed_gram: NDArray[np.float32]
+    order: NDArray[np.int64]
+    factors: NDArray[np.float32]
+
+    def gram(self) -> NDArray[np.float64]:
+        """(inputs, inputs), sum of the outer products of the rows with themselves; made anew."""
+        gram = self.observed_gram[np.ix_(self.order, self.order)].astype(np.float64)
+        gram *= self.factors
+        gram *= self.factors[:, None]
+        return gram
+
+    def in_order(self, order: NDArray[np.int64]) -> "InputStatistics":
+        """Of an input with its channels in another order."""
+        return replace(
+            self,
+            low=self.low[order],
+            high=self.high[order],
+            sample=self.sample[:, order],
+            order=self.order[order],
+            factors=self.factors[order],
+        )
+
+    def times(self, factors: NDArray[np.float32]) -> "InputStatistics":
+        """Of an input with its channels multiplied by `factors` (inputs,), none below 0."""
+        return replace(
+            self,
+            low=self.low * factors,
+            high=self.high * factors,
+            sample=self.sample * factors,
+            factors=self.factors * factors,
+        )
 
 
 def calibration_sequences(
@@ -136,7 +169,7 @@ class _Watch:
     def __init__(self, inputs: int, stride: int) -> None:
         self._low = np.full(inputs, np.inf, dtype=np.float32)
         self._high = np.full(inputs, -np.inf, dtype=np.float32)
-        self._gram = np.zeros((inputs, inputs))
+        self._gram = np.zeros((inputs, inputs), dtype=np.float32)
         self._sample: list[NDArray[np.float32]] = []
         self._waiting: list[NDArray[np.float32]] = []
         self._stride = stride
@@ -145,7 +178,8 @@ class _Watch:
     def add(self, rows: NDArray[np.float32]) -> None:
         np.minimum(self._low, rows.min(axis=0), out=self._low)
         np.maximum(self._high, rows.max(axis=0), out=self._high)
-        self._sample.append(rows[-self._seen % self._stride :: self._stride])
+        # A copy: a view would keep all rows of all texts.
+        self._sample.append(rows[-self._seen % self._stride :: self._stride].copy())
         self._seen += len(rows)
         self._waiting.append(rows)
         if sum(len(some) for some in self._waiting) >= _GRAM_ROWS:
@@ -160,5 +194,10 @@ class _Watch:
         if self._waiting:
             self._add_up()
         return InputStatistics(
-            self._low, self._high, self._gram, np.concatenate(self._sample, axis=0)
+            low=self._low,
+            high=self._high,
+            sample=np.concatenate(self._sample, axis=0),
+            observed_gram=self._gram,
+            order=np.arange(len(self._low)),
+            factors=np.ones_like(self._low),
         )

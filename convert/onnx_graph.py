@@ -1,13 +1,18 @@
-"""Putting an ONNX graph together: nodes in order, constants by name, one file at the end."""
+"""Putting an ONNX graph together: nodes in order, constants by name, one file at the end.
 
-from collections.abc import Mapping, Sequence
+Constants go from their arrays into the file, one after the other. The package onnx would hold them
+three times over: in their tensors, in the graph and in the bytes of the file, which for the largest
+models is gigabytes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ondol.errors import MissingDependencyError
+from ondol.errors import ConversionError, MissingDependencyError
 
 if TYPE_CHECKING:
     import onnx
@@ -20,6 +25,10 @@ CONTRIB = "com.microsoft"
 MAX_FILE_BYTES = 2**31 - 1
 #: The ONNX format that came with opset 20.
 _IR_VERSION = 9
+#: Numbers of the fields that hold the constants (onnx.proto), and the wire type of what has a
+#: length (protobuf.dev, "Encoding").
+_MODEL_GRAPH, _GRAPH_INITIALIZER, _TENSOR_RAW_DATA = 7, 5, 9
+_LENGTH_DELIMITED = 2
 
 
 class OnnxGraph:
@@ -36,7 +45,7 @@ class OnnxGraph:
         self._onnx = onnx
         self._name = name
         self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
+        self._constants: dict[str, NDArray[Any]] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
 
@@ -52,9 +61,8 @@ class OnnxGraph:
     def constant(self, name: str, value: ArrayLike) -> str:
         """A constant with the dtype of `value`. The same name again means the same constant."""
         if name not in self._constants:
-            array = np.ascontiguousarray(value)
-            array = array.reshape(np.shape(value))  # ascontiguousarray makes vectors of scalars
-            self._constants[name] = self._onnx.numpy_helper.from_array(array, name)
+            array = np.asarray(value)
+            self._constants[name] = array.astype(array.dtype.newbyteorder("<"), copy=False)
         return name
 
     def add(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
@@ -72,27 +80,61 @@ class OnnxGraph:
         return list(names)
 
     def save(self, path: Path, metadata: Mapping[str, str]) -> None:
-        """Write the graph with `metadata` as its properties."""
-        helper = self._onnx.helper
-        graph = helper.make_graph(
-            self._nodes,
-            self._name,
-            self._inputs,
-            self._outputs,
-            initializer=list(self._constants.values()),
-        )
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
-            ir_version=_IR_VERSION,
-            producer_name="ondol",
-        )
+        """Write the graph with `metadata` as its properties.
+
+        The bytes are those that the package onnx would write: fields in the order of their numbers.
+        Raises ConversionError for more than MAX_FILE_BYTES; nothing is written then.
+        """
+        onnx, helper = self._onnx, self._onnx.helper
+        nodes = onnx.GraphProto(node=self._nodes, name=self._name).SerializeToString()
+        ends = onnx.GraphProto(input=self._inputs, output=self._outputs).SerializeToString()
+        heads = [self._head(name, array) for name, array in self._constants.items()]
+        tensors = zip(heads, self._constants.values(), strict=True)
+        constants = sum(len(head) + array.nbytes for head, array in tensors)
+        size = len(nodes) + constants + len(ends)
+        begin = onnx.ModelProto(ir_version=_IR_VERSION, producer_name="ondol").SerializeToString()
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+        finish = onnx.ModelProto(opset_import=opsets)
         for key, text in metadata.items():
-            model.metadata_props.add(key=key, value=text)
-        self._onnx.save(model, path)
+            finish.metadata_props.add(key=key, value=text)
+        before = begin + _begin_field(_MODEL_GRAPH, size) + nodes
+        after = ends + finish.SerializeToString()
+        if (whole := len(before) + constants + len(after)) > MAX_FILE_BYTES:
+            raise ConversionError(
+                f"the graph would have {whole:,} bytes; an ONNX file holds at most "
+                f"{MAX_FILE_BYTES:,}. Keep fewer rows with --vocab-size, or choose a smaller "
+                "variant with --variants"
+            )
+        with path.open("wb") as file:
+            file.write(before)
+            for head, array in zip(heads, self._constants.values(), strict=True):
+                file.write(head)
+                file.write(np.ascontiguousarray(array).data)
+            file.write(after)
+
+    def _head(self, name: str, array: NDArray[Any]) -> bytes:
+        """What comes before the numbers of a constant: of its field, and of the tensor in it."""
+        element = self._onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        tensor = self._onnx.TensorProto(dims=array.shape, data_type=element, name=name)
+        described: bytes = tensor.SerializeToString()
+        inner = described + _begin_field(_TENSOR_RAW_DATA, array.nbytes)
+        return _begin_field(_GRAPH_INITIALIZER, len(inner) + array.nbytes) + inner
 
     def _value(
         self, name: str, dtype: type[np.generic], shape: Sequence[str | int]
     ) -> "onnx.ValueInfoProto":
         element = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         return self._onnx.helper.make_tensor_value_info(name, element, list(shape))
+
+
+def _begin_field(number: int, size: int) -> bytes:
+    """Tag and length of a field of `size` bytes."""
+    return bytes([*_varint(number << 3 | _LENGTH_DELIMITED), *_varint(size)])
+
+
+def _varint(value: int) -> Iterator[int]:
+    """Seven bits a byte, the lowest first; all but the last have the highest bit set."""
+    while value > 0x7F:
+        yield value & 0x7F | 0x80
+        value >>= 7
+    yield value

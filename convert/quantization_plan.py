@@ -250,11 +250,11 @@ class Quantizer:
         factors = self._factors(key, strength)
         outliers = self._outliers.get(key, 0)
         used = slice(0, len(factors) - outliers)
-        low, high = statistics.low * factors, statistics.high * factors
-        scale, zero_point = _input_step(low[used], high[used])
-        gram = statistics.gram * np.outer(factors, factors)
+        smoothed = statistics.times(factors)
+        scale, zero_point = _input_step(smoothed.low[used], smoothed.high[used])
+        gram = smoothed.gram()
         round_weights = round_int8 if precision == "int8" else round_int4
-        source = statistics.sample * factors
+        source = smoothed.sample
         through = _through_uint8(source[:, used], scale, zero_point)
         weights, biases, exact = [], [], []
         for part in parts:
@@ -285,13 +285,7 @@ class Quantizer:
             key = (index, Kind.OUTPUT)
             factors = self._factors(key, self._strengths[Kind.OUTPUT])
             layers[index] = layer.with_value_factors(factors)
-            old = statistics[key]
-            statistics[key] = InputStatistics(
-                old.low * factors,
-                old.high * factors,
-                old.gram * np.outer(factors, factors),
-                old.sample * factors,
-            )
+            statistics[key] = statistics[key].times(factors)
         self._weights = replace(self._weights, layers=tuple(layers))
         self._statistics = statistics
 
@@ -388,9 +382,7 @@ def _outliers_last(
         old = statistics[key]
         order = np.argsort(np.maximum(np.abs(old.low), np.abs(old.high)), kind="stable")
         layers[index] = layer.with_inner_order(order)
-        sorted_statistics[key] = InputStatistics(
-            old.low[order], old.high[order], old.gram[np.ix_(order, order)], old.sample[:, order]
-        )
+        sorted_statistics[key] = old.in_order(order)
     return replace(weights, layers=tuple(layers)), sorted_statistics
 
 

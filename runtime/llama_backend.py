@@ -12,7 +12,7 @@ from ondol.errors import AgreementError, BundleError, ClosedError, InputError
 from ondol.runtime.backend import WORTH_ALL_THREADS, Output
 from ondol.runtime.gguf_check import check_gguf
 from ondol.runtime.llama_context import LlamaContext, output_columns
-from ondol.runtime.llama_library import captured_log, llama_library
+from ondol.runtime.llama_library import captured_log, llama_library, uses_amx
 
 
 class LlamaBackend:
@@ -183,6 +183,7 @@ class LlamaBackend:
         params = self._lib.llama_model_default_params()
         # Vectors must not depend on whether the machine has a GPU that llama.cpp was built for.
         params.n_gpu_layers = 0
+        params.use_extra_bufts = not uses_amx(self._lib)
         with captured_log() as log:
             model = self._lib.llama_model_load_from_file(os.fsencode(self._path), params)
         if not model:

@@ -65,6 +65,17 @@ def captured_log() -> Iterator[LlamaLog]:
         _local.log = outer
 
 
+def uses_amx(library: Any) -> bool:
+    """Whether llama.cpp would multiply with AMX, if weights were given to it in that form.
+
+    Then they must not be (llama.h, use_extra_bufts): it configures the tiles of a thread once and
+    believes that they stay so (ggml/src/ggml-cpu/amx/mmq.cpp, ggml_tile_config_init), but
+    onnxruntime and torch configure them too. On a thread that has run one of them, the process
+    ends with a segmentation fault (ggml-org/llama.cpp, issue 20824).
+    """
+    return b"AMX_INT8 = 1" in library.llama_print_system_info()
+
+
 @contextlib.contextmanager
 def _passive_waiting() -> Iterator[None]:
     """Let OpenMP threads sleep while they wait, unless the user decided otherwise.

@@ -1,6 +1,7 @@
 """Calibration text of all lengths, fixed for good, and what is watched while it runs."""
 
 import json
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -158,12 +159,34 @@ def test_statistics_are_those_of_all_tokens(
         assert statistics.low.dtype == statistics.high.dtype == np.float32
         np.testing.assert_allclose(statistics.low, rows.min(axis=0), atol=1e-6 * largest + 1e-5)
         np.testing.assert_allclose(statistics.high, rows.max(axis=0), atol=1e-6 * largest + 1e-5)
-        assert statistics.gram.dtype == np.float64
+        assert statistics.gram().dtype == np.float64
         gram = rows.T @ rows
-        assert np.abs(statistics.gram - gram).max() <= 1e-5 * np.abs(gram).max()
-        np.testing.assert_array_equal(statistics.gram, statistics.gram.T)
+        assert np.abs(statistics.gram() - gram).max() <= 1e-5 * np.abs(gram).max()
+        np.testing.assert_array_equal(statistics.gram(), statistics.gram().T)
         sample = rows[::stride]
         np.testing.assert_allclose(statistics.sample, sample, atol=1e-6 * largest + 1e-5)
+
+
+def test_rows_are_let_go(
+    random_encoder: RandomEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept until the end, the inputs of a large model's products fill tens of gigabytes."""
+    seen: list[weakref.ref[Any]] = []
+    alive_at_once: list[int] = []
+    add = calibration._Watch.add
+
+    def watched_add(watch: calibration._Watch, rows: Any) -> None:
+        add(watch, rows)
+        seen.append(weakref.ref(rows))
+        alive_at_once.append(sum(ref() is not None for ref in seen))
+
+    monkeypatch.setattr(calibration._Watch, "add", watched_add)
+    monkeypatch.setattr(calibration, "_GRAM_ROWS", 4)
+    weights = random_encoder()
+    observe(weights, [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]], tmp_path)
+    of_one_text = len(Kind) * len(weights.layers)
+    assert len(seen) == 3 * of_one_text
+    assert max(alive_at_once) == of_one_text
 
 
 def test_a_vocabulary_larger_than_an_onnx_file(
@@ -178,5 +201,5 @@ def test_a_vocabulary_larger_than_an_onnx_file(
     found = observe(many, [[39_999_999, 7, 0], [8, 8]], tmp_path)
     expected = observe(few, [[39, 7, 0], [8, 8]], tmp_path)
     for key, statistics in found.items():
-        np.testing.assert_array_equal(statistics.gram, expected[key].gram)
+        np.testing.assert_array_equal(statistics.gram(), expected[key].gram())
         np.testing.assert_array_equal(statistics.low, expected[key].low)

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from ondol.convert.torch_encoder import load_encoder
 from ondol.errors import AgreementError, BundleError, ClosedError, InputError
 from ondol.runtime.backend import TokenStates
 from ondol.runtime.llama_backend import LlamaBackend
+from ondol.runtime.llama_library import llama_library
 from ondol.runtime.pool import pool
 
 MakeCheckpoint = Callable[..., Path]
@@ -227,6 +229,33 @@ def test_fewer_positions_than_asked_for(
     path = make_gguf(make_checkpoint(max_tokens=16))
     with pytest.raises(AgreementError, match="16 positions, but texts may have 24"):
         open_file(path)
+
+
+@pytest.mark.parametrize(
+    ("info", "extra"), [(b"AVX512_VNNI = 1 | AMX_INT8 = 1 | ", False), (b"AVX2 = 1 | ", True)]
+)
+def test_weights_are_not_laid_out_for_amx(
+    make_checkpoint: MakeCheckpoint,
+    make_gguf: MakeGguf,
+    monkeypatch: pytest.MonkeyPatch,
+    info: bytes,
+    extra: bool,
+) -> None:
+    """There the process would end where torch or onnxruntime had used AMX on the same thread: on
+    such a processor test_quantized_states_are_near_pytorchs shows it.
+    """
+    library = llama_library("A test")
+    load = library.llama_model_load_from_file
+    seen: list[bool] = []
+
+    def watched_load(path: bytes, params: Any) -> Any:
+        seen.append(params.use_extra_bufts)
+        return load(path, params)
+
+    monkeypatch.setattr(library, "llama_print_system_info", lambda: info)
+    monkeypatch.setattr(library, "llama_model_load_from_file", watched_load)
+    open_file(make_gguf(make_checkpoint())).close()
+    assert seen == [extra]
 
 
 def test_it_is_quiet(
