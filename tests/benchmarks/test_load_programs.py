@@ -7,9 +7,11 @@ import contention
 import load_cycles
 import pytest
 import soak
+import thread_choices
 from footprint import footprint, second_half_slope, slope
 
 from ondol.runtime.default import default_bundle
+from ondol.variants import Variant
 
 
 def test_a_slope_and_its_error_by_hand() -> None:
@@ -121,3 +123,10 @@ def test_variants_of_llama_cpp_are_measured_with_threads_that_spin_too() -> None
 
     names = [setting.name for setting in contention.settings(Manifest.read(default_bundle()))]
     assert names == ["onnx-int8", "gguf-q5_0", "gguf-q5_0, threads that spin"]
+
+
+def test_ways_to_use_threads_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_choices, "LENGTHS", (8,))
+    (record,) = thread_choices.measure(default_bundle(), Variant.ONNX_INT8, 1)
+    assert record["tokens"] == 8
+    assert min(record[way] for way in ("one_thread", "all_threads", "side_by_side")) > 0
