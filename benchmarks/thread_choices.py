@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from record import write_record
 
+from ondol.engine import Engine
 from ondol.errors import OndolError
 from ondol.manifest import Manifest
 from ondol.runtime.backend import Backend
@@ -53,7 +54,8 @@ def measure(bundle: Path, variant: Variant, rounds: int) -> list[dict[str, Any]]
     """One record per length."""
     manifest = Manifest.read(bundle)
     threads = physical_cores()
-    backend = open_backend(bundle, manifest, manifest.variant(variant), threads=threads)
+    record = manifest.variant(variant)
+    backend = open_backend(bundle, manifest, record, Engine.of(variant), threads=threads)
     random = np.random.default_rng(0)
     records = []
     with ThreadPoolExecutor(threads) as pool:

@@ -15,7 +15,7 @@ from ondol.errors import InputError, SelfTestError
 from ondol.precision import Precision
 from ondol.prompts import DOCUMENT_PROMPTS
 from ondol.runtime.backend import TokenStates
-from ondol.runtime.checks import read_calibration, read_reference
+from ondol.runtime.checks import least_cosine, read_calibration, read_reference
 from ondol.runtime.default import default_bundle
 from ondol.runtime.opened import OpenedBundle, locate
 from ondol.runtime.pool import finish, pool
@@ -328,7 +328,7 @@ class Embedder(OpenedBundle):
         return self._ranges
 
     def _self_test(self, count: int) -> None:
-        """Embed the first `count` reference texts. Raises SelfTestError below the floor."""
+        """Embed the first `count` reference texts. Raises SelfTestError below `least_cosine`."""
         texts, expected = read_reference(self.path, self.manifest)
         ids = self._reference_tokenizer()(texts[:count]).ids
         vectors = np.empty((len(ids), self.manifest.architecture.hidden_size), dtype=np.float32)
@@ -338,12 +338,14 @@ class Embedder(OpenedBundle):
             self._run([sequence], row, index, 1, self.manifest.normalize, lambda count: None)
         cosines = rowwise_cosine(vectors, expected[:count])
         worst = int(cosines.argmin())
-        if not cosines[worst] >= self._record.vector_parity.floor:
+        least = least_cosine(self._record.vector_parity)
+        if not cosines[worst] >= least:
             raise SelfTestError(
                 f"{self.variant} in {self.engine} gives cosine {cosines[worst]:.6f} to the stored "
-                f"vector of reference text {worst} ({texts[worst][:40]!r}); its floor is "
-                f"{self._record.vector_parity.floor}. This engine or processor computes something "
-                "else than the build measured: try another variant or engine version"
+                f"vector of reference text {worst} ({texts[worst][:40]!r}); expected at least "
+                f"{least:.6g}. The file was changed, or this engine or processor computes "
+                "something else than the build measured: copy the bundle again, or try another "
+                "variant or engine version"
             )
 
 

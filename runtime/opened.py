@@ -70,7 +70,7 @@ class OpenedBundle(Closing, ABC):
             max_tokens=self.max_tokens,
             normal_form=normalize,
         )
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
         self._closed = False
         self._pid = os.getpid()
         self._runner = self._open()
@@ -128,7 +128,7 @@ class OpenedBundle(Closing, ABC):
 
     def close(self) -> None:
         """Free the engine. Later calls raise ClosedError; closing again does nothing."""
-        with self._lock:
+        with self._lock():
             self._closed = True
             if self._pid == os.getpid():
                 self._runner.close()
@@ -145,9 +145,15 @@ class OpenedBundle(Closing, ABC):
             open_backend(self.path, self.manifest, self._record, self._engine, threads=self.threads)
         )
 
+    def _lock(self) -> threading.Lock:
+        """The lock of this process. One that another thread held at a fork, as close() does while
+        it waits for the running calls, stays locked in the child for ever.
+        """
+        return self._locks.setdefault(os.getpid(), threading.Lock())
+
     def _current_runner(self) -> Runner:
         """The engine of this process: threads do not survive a fork, so a child opens its own."""
-        with self._lock:
+        with self._lock():
             if self._closed:
                 raise ClosedError(f"the {type(self).__name__} was closed; make a new one")
             if self._pid != os.getpid():

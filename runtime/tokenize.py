@@ -1,5 +1,6 @@
 """Texts to token ids, exactly as the reference tokenizer gives them."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,15 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from ondol.errors import BundleError, InputError
 from ondol.runtime.ranking import checked_pair
-from ondol.runtime.tokenizer_check import check_tokenizer
+from ondol.runtime.tokenizer_check import check_tokenizer, steps
 
 #: The normal forms that `normalize=` accepts (Unicode Standard Annex 15).
 NormalForm = Literal["NFC", "NFKC"]
 NORMAL_FORMS: tuple[NormalForm, ...] = get_args(NormalForm)
+
+#: What is tokenized of a long text, in characters for each token that the model takes. Text of
+#: words has 1.5 to 5 of them. The tokenizer itself tokenizes everything before it truncates: a text
+#: of 10 MB took it 0.9 GB.
+_CHARACTERS_PER_TOKEN = 32
+
+_WORD_END = re.compile(r"[!-~가-힣](?= )")
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,11 @@ class TextTokenizer:
             self._tokenizer.no_padding()
             self._tokenizer.enable_truncation(max_tokens)
         self._normal_form = normal_form
+        self._most_characters = _CHARACTERS_PER_TOKEN * max_tokens
+        self._splits_words = any(
+            step["type"] == "WhitespaceSplit" or (step["type"] == "Metaspace" and step["split"])
+            for step in steps(self._tokenizer.pre_tokenizer)
+        )
 
     @property
     def rows(self) -> int:
@@ -72,7 +85,19 @@ class TextTokenizer:
         a lone surrogate, which no encoding can represent.
         """
         prepared = [prefix + self._prepare(text, first_index + i) for i, text in enumerate(texts)]
-        return self._tokenized(prepared)
+        heads = [self._head(text) for text in prepared]
+        encodings = self._encoded(heads)
+        # Too few tokens in so many characters: blanks, or pieces that the tokenizer drops.
+        again = [
+            index
+            for index, encoding in enumerate(encodings)
+            if len(heads[index]) < len(prepared[index]) and not encoding.overflowing
+        ]
+        for index, encoding in zip(
+            again, self._encoded([prepared[index] for index in again]), strict=True
+        ):
+            encodings[index] = encoding
+        return _tokenized(encodings)
 
     def pairs(self, pairs: Sequence[Sequence[str]], *, first_index: int = 0) -> Tokenized:
         """Tokenize pairs of a query and a document, joined as the tokenizer's post-processor says.
@@ -88,7 +113,7 @@ class TextTokenizer:
             prepared.append(
                 (self._prepare(query, number, "query"), self._prepare(document, number, "document"))
             )
-        return self._tokenized(prepared)
+        return _tokenized(self._encoded(prepared))
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """(start, end) in `text` of each of its tokens, special ones and any maximum left aside.
@@ -112,13 +137,22 @@ class TextTokenizer:
             ) from error
         return unicodedata.normalize(self._normal_form, text) if self._normal_form else text
 
-    def _tokenized(self, prepared: Sequence[str] | Sequence[tuple[str, str]]) -> Tokenized:
+    def _head(self, text: str) -> str:
+        """The beginning of a long text, whose tokens are those that the whole text begins with.
+
+        It ends before a space, as words are segmented one by one; and after a character that does
+        not join with what follows, which the charsmap would replace together with it (Unicode
+        Standard Annex 29, GB9b). All of a text without such a place.
+        """
+        most = self._most_characters
+        if len(text) <= most or not self._splits_words:
+            return text
+        place = next(_WORD_END.finditer(text, most // 2, most), None)
+        return text if place is None else text[: place.end()]
+
+    def _encoded(self, prepared: Sequence[str] | Sequence[tuple[str, str]]) -> list[Encoding]:
         with self._faults("cannot use the tokenizer"):
-            encodings = self._tokenizer.encode_batch_fast(prepared)
-        return Tokenized(
-            ids=tuple(tuple(encoding.ids) for encoding in encodings),
-            truncated=tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing),
-        )
+            return list(self._tokenizer.encode_batch_fast(prepared))
 
     @contextmanager
     def _faults(self, what: str) -> Iterator[None]:
@@ -130,3 +164,10 @@ class TextTokenizer:
             if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
                 raise
             raise BundleError(f"{what} {self._path}: {error}; copy the bundle again") from error
+
+
+def _tokenized(encodings: Sequence[Encoding]) -> Tokenized:
+    return Tokenized(
+        ids=tuple(tuple(encoding.ids) for encoding in encodings),
+        truncated=tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing),
+    )

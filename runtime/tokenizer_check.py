@@ -38,7 +38,7 @@ def check_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
         ("pre_tokenizer", tokenizer.pre_tokenizer, _PRE_TOKENIZERS),
         ("post_processor", tokenizer.post_processor, _POST_PROCESSORS),
     ):
-        for step in _steps(part):
+        for step in steps(part):
             if step.get("type") not in known:
                 raise _other(path, f"its {what} has the part {step.get('type')!r:.80}")
             if step["type"] == "Replace" and (
@@ -48,8 +48,8 @@ def check_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
             _check_ids(step, tokenizer.get_vocab_size(with_added_tokens=True), path)
 
 
-def _steps(part: Any) -> Iterator[dict[str, Any]]:
-    """The parts of a part, which may be a sequence of such."""
+def steps(part: Any) -> Iterator[dict[str, Any]]:
+    """The parts of a part of a tokenizer, which may be a sequence of such."""
     if part is None:
         return
     pending = [json.loads(part.__getstate__())]

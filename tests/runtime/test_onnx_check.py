@@ -32,6 +32,11 @@ def no_heads(model: Any) -> None:
                 attribute.i = 0
 
 
+def approximate(model: Any) -> None:
+    gelu = next(node for node in model.graph.node if node.op_type == "Gelu")
+    gelu.attribute.append(onnx.helper.make_attribute("approximate", "tanh"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -39,6 +44,7 @@ def no_heads(model: Any) -> None:
         (custom, "of 'evil'"),
         (bomb, "expected"),
         (no_heads, "0 heads"),
+        (approximate, "approximated by 'tanh', expected erf"),
         (lambda model: model.functions.add(), "functions"),
         (lambda model: model.graph.output.add(), "its output"),
     ],

@@ -2,13 +2,17 @@
 
 import json
 import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from ondol.errors import BundleError, InputError
+from ondol.runtime.default import default_bundle
 from ondol.runtime.tokenize import TextTokenizer
 
 
@@ -54,6 +58,57 @@ def test_decomposed_hangul_needs_a_normal_form(path: Path) -> None:
     assert TextTokenizer(path, max_tokens=8)([decomposed]).ids != ((0, 9, 2),)
     composed = TextTokenizer(path, max_tokens=8, normal_form="NFC")
     assert composed([decomposed]).ids == ((0, 9, 2),)
+
+
+#: Words, and what could join words: spaces of other kinds, marks, joiners, and U+0600, which takes
+#: the character after it into its cluster.
+PARTS = [
+    "한국",
+    "a",
+    "Ａ",
+    " ",
+    " ",
+    "\u3000",
+    "\n",
+    "\u0301",
+    "\u1161",
+    "\u200d",
+    "👩",
+    "\u0600",
+    "<mask>",
+]
+
+
+@settings(max_examples=200)
+@given(parts=st.lists(st.sampled_from(PARTS), max_size=60))
+def test_a_long_text_is_not_tokenized_to_its_end_and_nobody_can_tell(parts: list[str]) -> None:
+    text = "".join(parts)
+    for cutting, whole in cutting_and_whole():
+        assert cutting([text]) == whole([text])
+
+
+@cache
+def cutting_and_whole() -> list[tuple[TextTokenizer, TextTokenizer]]:
+    """Tokenizers that truncate alike, the first of each pair after cutting early."""
+    pairs = []
+    for max_tokens in (3, 6, 12):
+        cutting, whole = (
+            TextTokenizer(default_bundle() / "tokenizer.json", max_tokens=max_tokens)
+            for _ in range(2)
+        )
+        cutting._most_characters = 2 * max_tokens
+        pairs.append((cutting, whole))
+    return pairs
+
+
+def test_ten_megabytes_are_cut_before_they_are_tokenized() -> None:
+    tokenizer = TextTokenizer(default_bundle() / "tokenizer.json", max_tokens=512)
+    words = "온돌은 바닥을 데운다. " * 300_000
+    assert len(tokenizer._head(words)) < 20_000
+    assert tokenizer([words]) == tokenizer([words[:20_000]])
+    assert tokenizer([words]).truncated == (0,)
+    blanks = "a" + " " * 100_000 + "b"
+    assert tokenizer([blanks]) == tokenizer(["a b"])
 
 
 @pytest.mark.parametrize("value", [None, 3, b"text", ["nested"]])
