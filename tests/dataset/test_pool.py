@@ -113,6 +113,19 @@ def test_every_partition_is_done_once_by_as_many_workers_as_there_is_room_for(
     assert ray.most == most
 
 
+def test_a_node_that_joins_later_is_used() -> None:
+    ray = FakeRay([1])
+
+    def outcome(name: str) -> str:
+        if name == "part-1":
+            ray.cpus.append(1)
+        return name
+
+    ray.outcome = outcome
+    assert sorted(run(ray)) == [partition.name for partition in PARTITIONS]
+    assert ray.most == 2
+
+
 def test_what_a_dead_worker_had_is_given_to_another() -> None:
     deaths = iter([ActorError("killed"), MemoryError("too much")])
 
