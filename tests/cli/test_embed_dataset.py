@@ -69,8 +69,12 @@ def test_numbers_and_names_are_those_of_the_library() -> None:
 
 
 def test_the_summary_tells_what_was_kept_and_cut() -> None:
-    report = DatasetReport(partitions=5, kept=2, rows=3000, failed=0, truncated=2, seconds=2.0)
+    report = DatasetReport(
+        partitions=5, kept=2, rows=3000, failed=0, truncated=2, prompted=1, seconds=2.0
+    )
     assert summary(report, "out", quiet=False) == [
         "3,000 rows embedded in 2.0 s (1,500/s), 5 parts (2 of them before): out",
         "ondol: warning: 2 texts longer than the model takes, cut",
+        "ondol: warning: 1 text already began with a prompt and got another before it (--prompt "
+        "none adds none)",
     ]

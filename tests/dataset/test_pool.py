@@ -113,6 +113,19 @@ def test_every_partition_is_done_once_by_as_many_workers_as_there_is_room_for(
     assert ray.most == most
 
 
+def test_a_node_that_joins_later_is_used() -> None:
+    ray = FakeRay([1])
+
+    def outcome(name: str) -> str:
+        if name == "part-1":
+            ray.cpus.append(1)
+        return name
+
+    ray.outcome = outcome
+    assert sorted(run(ray)) == [partition.name for partition in PARTITIONS]
+    assert ray.most == 2
+
+
 def test_what_a_dead_worker_had_is_given_to_another() -> None:
     deaths = iter([ActorError("killed"), MemoryError("too much")])
 
@@ -141,6 +154,21 @@ def test_four_deaths_over_the_same_end_the_run(victim: str, message: str) -> Non
     with pytest.raises(EngineError, match=message):
         run(ray)
     assert sum(name == victim for _, name in ray.tasks.values()) >= 4
+
+
+def test_deaths_before_the_first_partition_count_only_in_a_row() -> None:
+    loads = iter(["dies", "dies", "dies", "loads", "dies", "dies", "dies", "loads"])
+
+    def outcome(name: str) -> str:
+        # The first worker dies over its partition: a second one has to load.
+        if (name == "load" and next(loads) == "dies") or (name == "part-0" and len(tasks) < 6):
+            raise ActorError("killed")
+        return name
+
+    ray = FakeRay([1], outcome)
+    tasks = ray.tasks
+    assert sorted(run(ray)) == [partition.name for partition in PARTITIONS]
+    assert next(loads, None) is None
 
 
 def test_an_error_of_a_worker_is_raised_as_it_was() -> None:

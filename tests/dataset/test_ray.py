@@ -229,8 +229,7 @@ def test_errors_of_workers_are_those_of_a_single_machine(
     executor = RayExecutor(address=cluster.address)
     with pytest.raises(InputError, match=r"a\.parquet: 2 rows failed, and 1 more may"):
         embed_dataset(tmp_path / "in", tmp_path / "out", max_errors=1, executor=executor)
-    report = embed_dataset(tmp_path / "in", tmp_path / "out", max_errors=2, executor=executor)
-    assert (report.rows, report.failed) == (1, 2)
+    assert not ray.is_initialized()
 
 
 def test_without_an_address_a_cluster_is_started_and_the_process_is_as_before(

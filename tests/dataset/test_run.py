@@ -353,6 +353,7 @@ def fake_job(out: Path) -> Job:
         vectors=VectorType.FLOAT32,
         dimension=4,
         prompt="",
+        prompts=(),
         variant="fake",
         engine="fake",
         identity={},
@@ -406,7 +407,10 @@ def test_a_missing_package_is_named_with_its_extra(
         embed_dataset(tmp_path, tmp_path / "out")
 
 
-def test_truncated_texts_are_counted(tmp_path: Path, parquet: Any) -> None:
-    parquet(tmp_path / "a.parquet", text=["short", "long " * 600])
+def test_texts_that_are_cut_or_bring_a_prompt_are_counted(tmp_path: Path, parquet: Any) -> None:
+    texts = ["short", "long " * 600, "passage: x", "query: y"]
+    parquet(tmp_path / "a.parquet", text=texts)
     report = embed_dataset(tmp_path / "a.parquet", tmp_path / "out")
-    assert report.truncated == 1
+    assert (report.rows, report.truncated, report.prompted) == (4, 1, 2)
+    report = embed_dataset(tmp_path / "a.parquet", tmp_path / "plain", prompt_name="none")
+    assert report.prompted == 0

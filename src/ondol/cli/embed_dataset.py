@@ -187,4 +187,9 @@ def summary(report: "DatasetReport", out: str, *, quiet: bool) -> list[str]:
         lines.append(
             f"ondol: warning: {counted(report.truncated, 'text')} longer than the model takes, cut"
         )
+    if report.prompted:
+        lines.append(
+            f"ondol: warning: {counted(report.prompted, 'text')} already began with a prompt and "
+            "got another before it (--prompt none adds none)"
+        )
     return lines

@@ -51,7 +51,7 @@ def embed_partition(
     """
     folder = Folder(job.out)
     failed: list[FailedRow] = []
-    rows = truncated = tokens = 0
+    rows = truncated = prompted = tokens = 0
     metadata = {**job.settings(), "source": partition.source, "partition": partition.name}
     read = read_rows(partition, column=job.column, id_column=job.id_column, ids=job.ids)
     with folder.write(vectors_file(partition.name)) as file:
@@ -65,6 +65,7 @@ def embed_partition(
                     writer.write([row.id for row in done], result.vectors)
                     rows += len(done)
                     truncated += len(result.truncated)
+                    prompted += sum(row.text.startswith(job.prompts) for row in done)
                     tokens += int(result.token_counts.sum())
                 report_rows(len(window))
             check_partition(partition.source, failed, allowed)
@@ -74,6 +75,7 @@ def embed_partition(
         rows=rows,
         failed=len(failed),
         truncated=truncated,
+        prompted=prompted,
         tokens=tokens,
         bytes=file.bytes,
         sha256=file.sha256,

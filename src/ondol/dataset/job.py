@@ -19,6 +19,7 @@ class Job:
         vectors: type of the output's vectors.
         dimension: of the model's vectors.
         prompt: before every text; may be empty.
+        prompts: of the bundle, none of which a text should bring along; empty without a prompt.
         variant: of the bundle; other ones differ in their last bits and more.
         engine: that runs it, for the same reason.
         identity: of the bundle, as `ondol.Embedder.identity`.
@@ -31,6 +32,7 @@ class Job:
     vectors: VectorType
     dimension: int
     prompt: str
+    prompts: tuple[str, ...]
     variant: str
     engine: str
     identity: Mapping[str, str]

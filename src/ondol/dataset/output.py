@@ -35,6 +35,7 @@ class PartitionRecord:
         rows: with a vector.
         failed: rows without one.
         truncated: rows with a vector whose text was longer than the model takes, and was cut.
+        prompted: rows with a vector whose text began with a prompt and got another before it.
         tokens: that were run, special tokens and prompts included.
         bytes, sha256: of the Parquet file.
         worker: the machine that made it: another kind of processor may give other last bits.
@@ -45,6 +46,7 @@ class PartitionRecord:
     rows: int
     failed: int
     truncated: int
+    prompted: int
     tokens: int
     bytes: int
     sha256: str

@@ -164,6 +164,7 @@ class _Pool:
     def _take_in(self, reference: Any) -> None:
         actor = self._starting.pop(reference)
         if self._outcome(reference, actor, "", "while they loaded the model") is not _DIED:
+            self._deaths.pop("", None)  # it can be loaded: nodes may come and go for days
             self._idle.append(actor)
 
     def _result(self, reference: Any) -> PartitionRecord | None:

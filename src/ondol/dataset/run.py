@@ -49,6 +49,7 @@ class DatasetReport:
         rows: embedded in this run.
         failed: rows without a vector, in the whole input.
         truncated: rows whose text was cut, in the whole input.
+        prompted: rows whose text began with a prompt and got another before it, in the whole input.
         seconds: of this run.
     """
 
@@ -57,6 +58,7 @@ class DatasetReport:
     rows: int
     failed: int
     truncated: int
+    prompted: int
     seconds: float
 
 
@@ -120,6 +122,7 @@ def embed_dataset(
         warnings.simplefilter("ignore", TruncationWarning)  # counted in the records
         # Raises now what would be raised at the first text: a bundle without ranges for int8.
         model.embed([], precision=vectors.precision.value)
+        prompt = choose_prompt(prompt_name, model.prompts, default=DOCUMENT_PROMPTS)
         job = Job(
             out=folder.url,
             column=column,
@@ -127,7 +130,8 @@ def embed_dataset(
             ids=id_type(partitions, id_column),
             vectors=vectors,
             dimension=model.dimension,
-            prompt=choose_prompt(prompt_name, model.prompts, default=DOCUMENT_PROMPTS),
+            prompt=prompt,
+            prompts=tuple(filter(None, model.prompts.values())) if prompt else (),
             variant=model.variant,
             engine=model.engine,
             identity=model.identity,
@@ -153,6 +157,7 @@ def embed_dataset(
         rows=sum(record.rows for record in made),
         failed=sum(record.failed for record in records),
         truncated=sum(record.truncated for record in records),
+        prompted=sum(record.prompted for record in records),
         seconds=time.monotonic() - started,
     )
 

@@ -86,7 +86,6 @@ class Folder:
         if _is_local(system):
             with atomic_file(Path(root, name)) as partial, partial.open("wb") as file:
                 yield Written(file)
-                file.flush()
             return
         path = f"{root.rstrip('/')}/{name}"
         parent, _, last = path.rpartition("/")
