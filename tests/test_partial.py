@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -83,10 +85,10 @@ def test_of_two_directories_at_once_the_first_that_is_whole_stays(tmp_path: Path
 @pytest.mark.parametrize(
     "name",
     [
-        ".out.partial-mine",  # not what tempfile makes
-        ".out.partial-b.partial-abcd1234",  # of the target out.partial-b
-        "out.partial-abcd1234",
-        ".output.partial-abcd1234",
+        ".out.partial-mine",
+        ".out.partial-b.partial-0123456789abcdef",  # of the target out.partial-b
+        "out.partial-0123456789abcdef",
+        ".output.partial-0123456789abcdef",
     ],
 )
 def test_files_of_other_names_are_left_alone(name: str, tmp_path: Path) -> None:
@@ -97,8 +99,8 @@ def test_files_of_other_names_are_left_alone(name: str, tmp_path: Path) -> None:
 
 def test_neither_links_nor_pipes_are_followed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
-    (tmp_path / ".out.partial-abcd1234").symlink_to(tmp_path / "mine")
-    os.mkfifo(tmp_path / ".out.partial-abcd1235")
+    (tmp_path / ".out.partial-0123456789abcdef").symlink_to(tmp_path / "mine")
+    os.mkfifo(tmp_path / ".out.partial-0123456789abcdee")
     write("atomic_file", tmp_path / "out")
     assert (tmp_path / "mine").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 4
@@ -108,6 +110,42 @@ def test_a_directory_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"cannot write into .*: Not a directory; choose another"):
         write("atomic_file", tmp_path / "file" / "deeper" / "out")
+
+
+@pytest.mark.parametrize("kind", ["atomic_file", "atomic_directory"])
+def test_a_signal_at_any_line_leaves_the_whole_or_nothing(kind: str, tmp_path: Path) -> None:
+    point = 0
+    while interrupted(point, lambda folder: write(kind, folder / "out"), tmp_path / str(point)):
+        point += 1
+    assert point > 50
+
+
+def interrupted(point: int, work: Callable[[Path], None], folder: Path) -> bool:
+    """Interrupt `work` before the line of that number, of ondol's and of the standard library.
+
+    Returns whether it has so many. Fails if something is left that is not finished.
+    """
+    folder.mkdir()
+    lines = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal lines
+        if event == "line":
+            lines += 1
+            if lines == point:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    try:
+        sys.settrace(trace)
+        work(folder)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(before)
+    assert [path.name for path in folder.iterdir()] in ([], ["out"])
+    return point <= lines
 
 
 @pytest.mark.parametrize(

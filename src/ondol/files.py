@@ -27,8 +27,6 @@ def atomic_directory(out: Path) -> Iterator[Path]:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise _taken(out)
     with partial_directory(out) as partial:
-        # mkdtemp makes a private directory; the result is to be readable like any other.
-        partial.chmod(0o777 & ~_umask())
         yield partial
         for path in sorted(partial.rglob("*")):
             if path.is_file():
@@ -55,7 +53,6 @@ def atomic_file(out: Path) -> Iterator[Path]:
     Raises OutputError as `partial_file`.
     """
     with partial_file(out) as partial:
-        partial.chmod(0o666 & ~_umask())
         yield partial
         _fsync(partial)
         partial.replace(out)

@@ -1,9 +1,9 @@
 """Unfinished files and directories beside their targets, and those that killed processes left.
 
-An unfinished one is named `.NAME.partial-XXXXXXXX`, and its process holds a lock on it, flock(2),
-that the kernel releases however the process ends: one that can be locked is nobody's. A process
-number in the name would not tell: it is given again, and means another process in a container that
-shares the folder.
+An unfinished one is named `.NAME.partial-` and 16 digits, and its process holds a lock on it, of
+flock(2), which the kernel releases however the process ends: one that can be locked is nobody's. A
+process number in the name would not tell: it is given again, and means another process in a
+container that shares the folder.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +23,8 @@ try:
 except ImportError:  # Windows, where leftovers stay
     fcntl = None  # type: ignore[assignment]
 
-#: What tempfile puts behind the prefix.
-_SUFFIX = re.compile(r"[a-z0-9_]{8}")
+#: What stands behind the prefix.
+_SUFFIX = re.compile(r"[0-9a-f]{16}")
 
 #: The disk is full, the user's share of it is, or the file is larger than the process may write.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -55,25 +54,69 @@ def partial_file(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def _partial(out: Path, *, directory: bool) -> Iterator[Path]:
+    unfinished = _Unfinished(out)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(out)
-        partial, lock = _make(out, directory=directory)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write into {out.parent}: {error.strerror}; choose another place for {out.name}"
-        ) from error
-    try:
-        yield partial
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(out)
+            unfinished.make(directory=directory)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write into {out.parent}: {error.strerror}; choose another place for "
+                f"{out.name}"
+            ) from error
+        yield unfinished.path
     except BaseException as error:
-        reason = _reason(error, gone=not partial.exists())
-        _remove(partial)
+        reason = _reason(error, gone=not unfinished.path.exists())
+        _remove(unfinished.path)
         if reason is None:
             raise
         raise OutputError(f"{out} was not written: {reason}") from error
     finally:
-        if lock is not None:
-            os.close(lock)
+        unfinished.release()
+
+
+class _Unfinished:
+    """A file or directory that is being written, and the lock on it.
+
+    Attributes:
+        path: known before it is made, so that a signal does not come between the two. Its name is
+            too long for another process to have the same.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._lock: int | None = None  # a file descriptor
+        self.path = self._new_path()
+
+    def make(self, *, directory: bool) -> None:
+        """Make it, empty. Raises OSError."""
+        while not self._begin(directory=directory):
+            self.release()
+            self.path = self._new_path()
+
+    def release(self) -> None:
+        """Give up the lock. Calling it again does nothing."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _new_path(self) -> Path:
+        return self._out.with_name(_prefix(self._out) + os.urandom(8).hex())
+
+    def _begin(self, *, directory: bool) -> bool:
+        """False if another process took it for a leftover, which it is until it is locked."""
+        self.path.mkdir() if directory else self.path.touch(exist_ok=False)
+        if fcntl is None:
+            return True
+        try:
+            self._lock = os.open(self.path, os.O_RDONLY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (FileNotFoundError, BlockingIOError):
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return self.path.exists()
 
 
 def _reason(error: BaseException, *, gone: bool) -> str | None:
@@ -90,35 +133,6 @@ def _reason(error: BaseException, *, gone: bool) -> str | None:
     if gone and isinstance(error, FileNotFoundError):
         return "what was being written beside it has been removed; run it again"
     return None
-
-
-def _make(out: Path, *, directory: bool) -> tuple[Path, int | None]:
-    """A new one, and its lock: a file descriptor, or None where there are no locks."""
-    while True:
-        if directory:
-            partial = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
-        else:
-            handle, name = tempfile.mkstemp(prefix=_prefix(out), dir=out.parent)
-            os.close(handle)
-            partial = Path(name)
-        if fcntl is None:
-            return partial, None
-        # Until it is locked, another process takes it for a leftover. If so, make another one.
-        try:
-            lock = os.open(partial, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
-        except OSError:
-            os.close(lock)  # a file system without locks
-            return partial, None
-        else:
-            if partial.exists():
-                return partial, lock
-        os.close(lock)
 
 
 def _remove_leftovers(out: Path) -> None:
@@ -148,7 +162,8 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _prefix(out: Path) -> str:
