@@ -2,7 +2,7 @@
 
     python benchmarks/contention.py --json benchmarks/results/contention.json
 
-Every engine lives in a process of its own. Texts of three lengths are embedded one after the other,
+Every engine lives in a process of its own. Texts of two lengths are embedded one after the other,
 alone and beside one and two processes that compute without a pause. All cases take turns, round
 after round, so that what else runs on the machine hits all alike. With B busy processes on C cores
 a call of C threads gets C of C + B shares of the machine: its fair ratio is (C + B) / C. One thread
@@ -37,13 +37,13 @@ from ondol.runtime.cores import physical_cores
 from ondol.runtime.default import default_bundle
 
 #: Tokens of a text. The shortest runs on one thread (ondol.runtime.backend.WORTH_ALL_THREADS).
-LENGTHS = (16, 64, 256)
+LENGTHS = (16, 128)
 
 #: Busy processes.
 BUSY = (0, 1, 2)
 
-#: Fewer calls have no median.
-LEAST_CALLS = 5
+#: However long they take: threads that spin beside busy processes need seconds for a call.
+LEAST_CALLS = 3
 
 SPINNING = {"GOMP_SPINCOUNT": "300000"}
 
@@ -88,7 +88,7 @@ class EngineProcess:
         )
 
     def seconds(self, length: int, least_seconds: float) -> list[float]:
-        """Of each call with the text of that length, for so long and LEAST_CALLS times."""
+        """Of each call with the text of that length, for so long, and LEAST_CALLS at least."""
         return self._pool.submit(_call, length, least_seconds).result()
 
     def __enter__(self) -> "EngineProcess":
@@ -111,7 +111,7 @@ def _open(bundle: Path, setting: Setting) -> None:
         lambda texts: _model.embed(texts).token_counts.tolist(), _model.max_tokens
     )
     for length in LENGTHS:
-        for _ in range(3):  # the second call that is alone opens what all threads run on
+        for _ in range(2):  # the second call that is alone opens what all threads run on
             _model.encode(_texts[length])
 
 
