@@ -35,9 +35,10 @@ from ondol.errors import OndolError
 from ondol.manifest import Manifest
 from ondol.runtime.cores import physical_cores
 from ondol.runtime.default import default_bundle
+from ondol.runtime.tokenize import TextTokenizer
 
 #: Tokens of a text. The shortest runs on one thread (ondol.runtime.backend.WORTH_ALL_THREADS).
-LENGTHS = (16, 128)
+LENGTHS = (16, 64)
 
 #: Busy processes.
 BUSY = (0, 1, 2)
@@ -75,16 +76,24 @@ def settings(manifest: Manifest) -> list[Setting]:
     return result
 
 
+def texts_by_length(bundle: Path) -> Mapping[int, str]:
+    """A text for each of LENGTHS and others."""
+    manifest = Manifest.read(bundle)
+    most = manifest.architecture.max_tokens
+    tokenizer = TextTokenizer(bundle / manifest.tokenizer.path, max_tokens=most)
+    return single_texts(lambda texts: [len(ids) for ids in tokenizer(texts).ids], most)
+
+
 class EngineProcess:
     """One setting's model in a process of its own."""
 
-    def __init__(self, bundle: Path, setting: Setting) -> None:
+    def __init__(self, bundle: Path, setting: Setting, texts: Mapping[int, str]) -> None:
         self.name = setting.name
         self._pool = ProcessPoolExecutor(
             1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_open,
-            initargs=(bundle, setting),
+            initargs=(bundle, setting, dict(texts)),
         )
 
     def seconds(self, length: int, least_seconds: float) -> list[float]:
@@ -102,14 +111,11 @@ _model: Embedder
 _texts: Mapping[int, str]
 
 
-def _open(bundle: Path, setting: Setting) -> None:
+def _open(bundle: Path, setting: Setting, texts: Mapping[int, str]) -> None:
     global _model, _texts
     # llama.cpp's OpenMP reads it when it is loaded, which is now.
     os.environ.update(setting.environment)
-    _model = Embedder(bundle, variant=setting.variant)
-    _texts = single_texts(
-        lambda texts: _model.embed(texts).token_counts.tolist(), _model.max_tokens
-    )
+    _model, _texts = Embedder(bundle, variant=setting.variant), texts
     for length in LENGTHS:
         for _ in range(2):  # the second call that is alone opens what all threads run on
             _model.encode(_texts[length])
@@ -153,8 +159,9 @@ def measure(
         for length in LENGTHS
         for busy in BUSY
     }
+    texts = texts_by_length(bundle)
     with ExitStack() as stack:
-        engines = [stack.enter_context(EngineProcess(bundle, setting)) for setting in wanted]
+        engines = [stack.enter_context(EngineProcess(bundle, setting, texts)) for setting in wanted]
         for engine in engines:
             engine.seconds(LENGTHS[0], 0)  # opened before anything is timed
         for number in range(rounds):
