@@ -2,7 +2,7 @@
 
     python benchmarks/contention.py --json benchmarks/results/contention.json
 
-Every engine lives in a process of its own. Texts of three lengths are embedded one after the other,
+Every engine lives in a process of its own. Texts of two lengths are embedded one after the other,
 alone and beside one and two processes that compute without a pause. All cases take turns, round
 after round, so that what else runs on the machine hits all alike. With B busy processes on C cores
 a call of C threads gets C of C + B shares of the machine: its fair ratio is (C + B) / C. One thread
@@ -35,15 +35,16 @@ from ondol.errors import OndolError
 from ondol.manifest import Manifest
 from ondol.runtime.cores import physical_cores
 from ondol.runtime.default import default_bundle
+from ondol.runtime.tokenize import TextTokenizer
 
 #: Tokens of a text. The shortest runs on one thread (ondol.runtime.backend.WORTH_ALL_THREADS).
-LENGTHS = (16, 64, 256)
+LENGTHS = (16, 64)
 
 #: Busy processes.
 BUSY = (0, 1, 2)
 
-#: Fewer calls have no median.
-LEAST_CALLS = 5
+#: However long they take: threads that spin beside busy processes need seconds for a call.
+LEAST_CALLS = 3
 
 SPINNING = {"GOMP_SPINCOUNT": "300000"}
 
@@ -75,20 +76,28 @@ def settings(manifest: Manifest) -> list[Setting]:
     return result
 
 
+def texts_by_length(bundle: Path) -> Mapping[int, str]:
+    """A text for each of LENGTHS and others."""
+    manifest = Manifest.read(bundle)
+    most = manifest.architecture.max_tokens
+    tokenizer = TextTokenizer(bundle / manifest.tokenizer.path, max_tokens=most)
+    return single_texts(lambda texts: [len(ids) for ids in tokenizer(texts).ids], most)
+
+
 class EngineProcess:
     """One setting's model in a process of its own."""
 
-    def __init__(self, bundle: Path, setting: Setting) -> None:
+    def __init__(self, bundle: Path, setting: Setting, texts: Mapping[int, str]) -> None:
         self.name = setting.name
         self._pool = ProcessPoolExecutor(
             1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_open,
-            initargs=(bundle, setting),
+            initargs=(bundle, setting, dict(texts)),
         )
 
     def seconds(self, length: int, least_seconds: float) -> list[float]:
-        """Of each call with the text of that length, for so long and LEAST_CALLS times."""
+        """Of each call with the text of that length, for so long, and LEAST_CALLS at least."""
         return self._pool.submit(_call, length, least_seconds).result()
 
     def __enter__(self) -> "EngineProcess":
@@ -102,16 +111,13 @@ _model: Embedder
 _texts: Mapping[int, str]
 
 
-def _open(bundle: Path, setting: Setting) -> None:
+def _open(bundle: Path, setting: Setting, texts: Mapping[int, str]) -> None:
     global _model, _texts
     # llama.cpp's OpenMP reads it when it is loaded, which is now.
     os.environ.update(setting.environment)
-    _model = Embedder(bundle, variant=setting.variant)
-    _texts = single_texts(
-        lambda texts: _model.embed(texts).token_counts.tolist(), _model.max_tokens
-    )
+    _model, _texts = Embedder(bundle, variant=setting.variant), texts
     for length in LENGTHS:
-        for _ in range(3):  # the second call that is alone opens what all threads run on
+        for _ in range(2):  # the second call that is alone opens what all threads run on
             _model.encode(_texts[length])
 
 
@@ -153,8 +159,9 @@ def measure(
         for length in LENGTHS
         for busy in BUSY
     }
+    texts = texts_by_length(bundle)
     with ExitStack() as stack:
-        engines = [stack.enter_context(EngineProcess(bundle, setting)) for setting in wanted]
+        engines = [stack.enter_context(EngineProcess(bundle, setting, texts)) for setting in wanted]
         for engine in engines:
             engine.seconds(LENGTHS[0], 0)  # opened before anything is timed
         for number in range(rounds):

@@ -127,7 +127,12 @@ class LlamaBackend:
             self._check(sequences)
             wide = alone and self._threads > 1
             if wide and sum(map(len, sequences)) >= WORTH_ALL_THREADS:
-                return self._wide_thread.submit(self._run_wide, sequences).result()
+                try:
+                    call = self._wide_thread.submit(self._run_wide, sequences)
+                except RuntimeError:  # no thread is to be had: this one computes
+                    pass
+                else:
+                    return call.result()
             with self._context() as context:
                 return self._run(context, sequences)
 

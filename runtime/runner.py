@@ -25,6 +25,7 @@ class Runner:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self._closed = False
         self._cores = Turns(backend.parallel_runs)
         # Threads start with the first groups that need them; an engine for one run at a time never
         # starts the one that the executor must be allowed.
@@ -77,7 +78,7 @@ class Runner:
         helpers: list[Future[None]] = []
         try:
             for _ in range(backend.parallel_runs - 1):
-                helpers.append(self._start(work))
+                helpers += self._start(work)
             work()
         finally:
             # Also if Ctrl-C came while helpers were being started.
@@ -88,13 +89,20 @@ class Runner:
             if not helper.cancelled():
                 helper.result()
 
-    def _start(self, work: Callable[[], None]) -> Future[None]:
+    def _start(self, work: Callable[[], None]) -> list[Future[None]]:
+        """A helper at work; none where no thread is to be had, as whoever calls computes anyway.
+
+        Raises ClosedError after close().
+        """
         try:
-            return self._helpers.submit(work)
-        except RuntimeError as error:
-            raise ClosedError("the model was closed; open it again") from error
+            return [self._helpers.submit(work)]
+        except RuntimeError as error:  # of the executor when it is shut down, and of a new thread
+            if self._closed:
+                raise ClosedError("the model was closed; open it again") from error
+            return []
 
     def close(self) -> None:
         """Let the runs that have begun end, free the engine and end the helpers."""
+        self._closed = True
         self._helpers.shutdown(wait=False)
         self.backend.close()

@@ -149,3 +149,19 @@ def test_one_bundle_loaded_from_many_threads_at_once() -> None:
     run_in_threads(work, 6)
     assert len(found) == 6
     assert len(set(found)) == 2
+
+
+def test_without_a_thread_to_be_had(
+    model: Embedder, alone: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine at its limit of threads: the caller computes, and the bits are the same."""
+    with Embedder(variant=model.variant, threads=2, check="off") as fresh:
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        assert [fresh.encode(text).tobytes() for text in TEXTS] == alone
+        assert [vector.tobytes() for vector in fresh.encode(TEXTS)] == alone
+        monkeypatch.undo()
+        assert [fresh.encode(text).tobytes() for text in TEXTS] == alone

@@ -91,6 +91,23 @@ def test_a_lone_text_gets_all_cores() -> None:
     assert backend.calls == [True]
 
 
+def test_without_a_thread_to_be_had_the_caller_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, sink = CountingBackend(), Collected()
+    runner = Runner(backend)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        runner.run(IDS, sink, max_texts=3)
+    assert sorted(sink.found) == EXPECTED
+    assert backend.threads == {threading.get_ident()}
+    runner.close()
+    with pytest.raises(ClosedError):
+        runner.run(IDS, sink, max_texts=3)
+
+
 @pytest.mark.parametrize("broken_id", range(0, 40, 7))
 def test_an_error_stops_all_and_reaches_the_caller(broken_id: int) -> None:
     backend = CountingBackend()
