@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ondol.dataset.ray_cluster import connected, import_ray
-from ondol.errors import InputError, MissingDependencyError
+from ondol.errors import EngineError, InputError, MissingDependencyError
 
 
 class FakeRay:
@@ -83,6 +83,15 @@ def test_no_cluster_at_the_address_is_named() -> None:
     ):
         pass
     assert dict(os.environ) == before
+
+
+def test_a_cluster_that_does_not_start_is_told() -> None:
+    ray = FakeRay(error=Exception("The current node timed out during startup."))
+    with (
+        pytest.raises(EngineError, match="timed out during startup. The machine may be busy"),
+        connected(ray, None),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ondol.errors import InputError, MissingDependencyError
+from ondol.errors import EngineError, InputError, MissingDependencyError
 
 #: Read when a cluster is started: no report of its use leaves the machine.
 _NO_REPORTS = {"RAY_USAGE_STATS_ENABLED": "0"}
@@ -34,7 +34,7 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
     so; or to a new one on this machine, without dashboard, that ends with the block.
 
     Raises InputError if the process is connected and an address is given, and if no cluster is
-    there.
+    there; EngineError if a new one does not start.
     """
     if ray.is_initialized():
         if address is not None:
@@ -57,6 +57,12 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
         except (ConnectionError, ValueError) as error:
             where = "could be started here" if address is None else f"is at {address}"
             raise InputError(f"no Ray cluster {where}: {error}") from error
+        except Exception as error:
+            # Nothing more exact is raised where a node does not start within 30 seconds
+            # (ray/_private/node.py, Node.__init__).
+            raise EngineError(
+                f"Ray did not start: {error} The machine may be busy: run the same again to go on"
+            ) from error
         try:
             yield
         finally:

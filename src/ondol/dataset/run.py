@@ -100,7 +100,7 @@ def embed_dataset(
             fail.
         ResumeError: `out` holds another run, or the input has changed since.
         MissingDependencyError: fsspec, pyarrow or Ray is not installed.
-        EngineError: workers die again and again.
+        EngineError: Ray does not start, or workers die again and again.
         And what `ondol.Embedder` raises.
     """
     from ondol.runtime.embedder import Embedder
