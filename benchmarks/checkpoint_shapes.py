@@ -1,17 +1,19 @@
 """One published encoder's full shape, with random weights: prune, convert, and parity.
 
     python benchmarks/checkpoint_shapes.py granite-embedding-107m-multilingual \\
-        --tokenizer ../shared/tokenizer/tokenizer.json --variants onnx-fp32,gguf-q8_0
+        --tokenizer ../shared/tokenizer/tokenizer.json --variants onnx-fp32,gguf-q8_0 \\
+        --json benchmarks/results/checkpoint_shapes.json
 
 NAME is the last part of a hub id of `published_encoders.py`. A checkpoint of that shape is written
 to a temporary directory, pruned, and every variant is built from it alone, each step in a process
 of its own: seconds and peak memory (ru_maxrss) are that process's. Sizes are those of the published
 model. Parity holds for random weights, which have no structure that quantizing could keep: a
 quantized variant may miss its floor here and not on the trained model. A build that does is shown
-with what it said.
+with what it said. FILE collects the shapes, one after the other.
 """
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -130,6 +132,14 @@ def as_text(results: dict[str, Any]) -> str:
     return "\n".join([*lines, "", format_table(header, rows) + "".join(failed)])
 
 
+def with_shape(path: Path, shape: dict[str, Any]) -> list[dict[str, Any]]:
+    """The shapes that a file holds, with `shape` in the place of an older one of its model."""
+    held = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
+    shapes = {one["encoder"]: one for one in (*held, shape)}
+    order = [encoder.hub_id for encoder in PUBLISHED]
+    return [shapes[name] for name in order if name in shapes]
+
+
 def _progress(stage: str) -> None:
     print(stage, file=sys.stderr)
 
@@ -142,7 +152,7 @@ def main() -> int:
     parser.add_argument("--tokenizer", type=Path, required=True, help="XLM-R's tokenizer.json")
     parser.add_argument("--rows", type=int, default=DEFAULT_SIZE, help="(default %(default)s)")
     parser.add_argument("--variants", default=",".join(map(str, Variant)), help="(default: all)")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add the numbers to this file")
     arguments = parser.parse_args()
     try:
         variants = [Variant.parse(name) for name in arguments.variants.split(",")]
@@ -154,7 +164,7 @@ def main() -> int:
         return 1
     emit(as_text(results))
     if arguments.json:
-        write_record(arguments.json, results)
+        write_record(arguments.json, with_shape(arguments.json, results))
     return 0
 
 

@@ -1,6 +1,9 @@
 """The table of one published shape."""
 
-from checkpoint_shapes import as_text
+import json
+from pathlib import Path
+
+from checkpoint_shapes import as_text, with_shape
 
 
 def test_the_smallest_variant_is_named_and_a_failure_is_told() -> None:
@@ -27,3 +30,14 @@ def test_the_smallest_variant_is_named_and_a_failure_is_told() -> None:
     assert "8,192 tokens" in text
     assert "smallest variant: gguf-q8_0, 10,000,000 bytes, 9.0 times smaller" in text
     assert text.endswith("gguf-q4_0: below its floor\n")
+
+
+def test_a_file_holds_one_shape_of_each_model_in_the_order_of_the_list(tmp_path: Path) -> None:
+    path = tmp_path / "shapes.json"
+    large = {"encoder": "BAAI/bge-m3", "layers": 24}
+    assert with_shape(path, large) == [large]
+    path.write_text(json.dumps({"results": [large]}), encoding="utf-8")
+    small = {"encoder": "intfloat/multilingual-e5-small", "layers": 12}
+    assert with_shape(path, small) == [small, large]
+    newer = large | {"layers": 2}
+    assert with_shape(path, newer) == [newer]

@@ -88,7 +88,7 @@ def test_no_cluster_at_the_address_is_named() -> None:
 def test_a_cluster_that_does_not_start_is_told() -> None:
     ray = FakeRay(error=Exception("The current node timed out during startup."))
     with (
-        pytest.raises(EngineError, match="timed out during startup. The machine may be busy"),
+        pytest.raises(EngineError, match="timed out during startup"),
         connected(ray, None),
     ):
         pass
