@@ -180,10 +180,15 @@ def _run(options: argparse.Namespace) -> None:
                 runs.append(step(options.work, name, source, way))
                 shown = {k: v for k, v in runs[-1].items() if k != "sha256"}
                 print(shown, flush=True)
-    check_same(runs)
+                check_same(runs)
+                if options.json:
+                    _write(options.json, cores, options.compared, runs)
+
+
+def _write(path: Path, cores: int, compared: int, runs: Sequence[dict[str, Any]]) -> None:
+    """What is known by now: the largest sizes take an hour and more."""
     kept = [{k: v for k, v in run.items() if k != "sha256"} for run in runs]
-    if options.json:
-        write_record(options.json, {"cores": cores, "compared": options.compared, "runs": kept})
+    write_record(path, {"cores": cores, "compared": compared, "runs": kept})
 
 
 if __name__ == "__main__":
