@@ -18,7 +18,7 @@ ENDS = {
 }
 
 #: The long run has more: see test_kill.py.
-MOMENTS = int(os.environ.get("ONDOL_KILLS", "2"))
+MOMENTS = int(os.environ.get("ONDOL_KILLS", "1"))
 
 #: The first share of a run belongs to Python, which has no handlers yet.
 FIRST = 0.1
