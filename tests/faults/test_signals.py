@@ -42,7 +42,8 @@ def test_at_any_moment(make_job: Callable[[str], Any], name: str, number: signal
         assert (code, stderr) == ENDS[number]
         assert [path for path in job.folder.iterdir() if path != job.out] == []
         if name == "embed-npy":
-            assert job.found() == earlier
+            # It can come behind the last step, too.
+            assert job.found() in (earlier, result)
 
 
 @pytest.mark.parametrize(
