@@ -28,7 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.parametrize("name", ["prune", "embed-npy", "embed-jsonl", "embed-parquet", "pull"])
+@pytest.mark.parametrize("name", ["prune", "embed-npy", "embed-parquet", "pull"])
 def test_a_full_disk(small_disk: Path, make_job: Callable[[str], Any], name: str) -> None:
     job = make_job(name)
     assert "No space left on device" in job.fail()

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.skipif(
 
 KILLS = int(os.environ.get("ONDOL_KILLS", "2"))
 
+#: A build takes seconds: without a number of its own it is killed once.
+KILLS_OF = {"build": int(os.environ.get("ONDOL_KILLS", "1"))}
 
 #: The longest wait, in seconds, between a moment and the kill: a process that waits for the disk or
 #: the network does not work, and is to be killed there too.
@@ -41,12 +43,13 @@ class Moment:
 
 
 def moments(name: str, whole: float, begun: float) -> Iterator[Moment]:
-    """KILLS moments between 0 and `whole` seconds of work, in random order and spread evenly: every
+    """Moments between 0 and `whole` seconds of work, in random order and spread evenly: every
     second one over all of the run, the others over what follows the first write, at `begun`.
     """
-    rng = random.Random(f"{name} {KILLS}")
-    for slot in rng.sample(range(KILLS), KILLS):
-        share = (slot + rng.random()) / KILLS
+    count = KILLS_OF.get(name, KILLS)
+    rng = random.Random(f"{name} {count}")
+    for slot in rng.sample(range(count), count):
+        share = (slot + rng.random()) / count
         worked = whole * share if slot % 2 else begun + (whole - begun) * share
         yield Moment(worked, rng.uniform(0, _LONGEST_DELAY))
 

@@ -39,6 +39,7 @@ def test_the_work_goes_on_when_nobody_reads_how_far_it_is(make_job: Callable[[st
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed(make_job: Callable[[str], Any], closed: str) -> None:
     job = make_job("embed-npy")
+    job.arguments = ["embed", "글", "--out", str(job.out)]
     done = shell(job, f'"$@" {closed}')
     assert done.returncode == 0, done.stderr
     assert (done.stdout, "Traceback" in done.stderr) == ("", False)

@@ -18,7 +18,7 @@ ENDS = {
 }
 
 #: The long run has more: see test_kill.py.
-MOMENTS = int(os.environ.get("ONDOL_KILLS", "2"))
+MOMENTS = int(os.environ.get("ONDOL_KILLS", "1"))
 
 #: The first share of a run belongs to Python, which has no handlers yet.
 FIRST = 0.1
@@ -42,7 +42,8 @@ def test_at_any_moment(make_job: Callable[[str], Any], name: str, number: signal
         assert (code, stderr) == ENDS[number]
         assert [path for path in job.folder.iterdir() if path != job.out] == []
         if name == "embed-npy":
-            assert job.found() == earlier
+            # It can come behind the last step, too.
+            assert job.found() in (earlier, result)
 
 
 @pytest.mark.parametrize(
