@@ -5,6 +5,7 @@
 # make evidence STANDIN=checkpoint
 #             measures ondol beside its peers and writes the tables: two hours on two cores; goes on
 #             where it was stopped
+# make lock   packaging/requirements.lock anew, after a change of pyproject.toml or constraints.txt
 
 PYTHON ?= python3
 
@@ -19,7 +20,7 @@ PIP := pip install --quiet --disable-pip-version-check
 # llama-cpp-python has no wheels on PyPI. pip compiles it once and caches the wheel it made.
 LEAN := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/packaging/llama-lean.cmake
 
-.PHONY: demo test frozen dev evidence clean
+.PHONY: demo test frozen dev evidence lock clean
 
 demo: .venv-demo/installed
 	$(DEMO)/python examples/demo.py
@@ -87,11 +88,24 @@ $(PRUNED)-checkpoint:
 	mkdir -p $(EVIDENCE)
 	$(BIN)/ondol prune $(STANDIN) --out $@
 
-.venv/installed: pyproject.toml packaging/constraints.txt
+# Every version with the sha256 of its files, and nothing but what is listed.
+.venv/installed: pyproject.toml packaging/requirements.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/$(PIP) '$(TORCH)'
-	CMAKE_ARGS="$(LEAN)" $(BIN)/$(PIP) --constraint packaging/constraints.txt '.[dev]'
+	CMAKE_ARGS="$(LEAN)" $(BIN)/$(PIP) --no-deps --require-hashes --requirement packaging/requirements.lock
 	touch $@
 
+# torch is installed by itself (see above), and these come with the build of it that has CUDA.
+CUDA := torch triton $(addprefix cuda-,bindings pathfinder toolkit) $(addprefix nvidia-,cublas \
+  cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 \
+  nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/$(PIP) uv
+	.venv-lock/bin/uv pip compile pyproject.toml --extra dev --constraint packaging/constraints.txt \
+	  --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet \
+	  $(addprefix --no-emit-package=,$(CUDA)) --output-file packaging/requirements.lock > /dev/null
+
 clean:
-	rm -rf .venv .venv-demo build dist src/*.egg-info
+	rm -rf .venv .venv-demo .venv-lock build dist src/*.egg-info

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ondol.errors import InputError, SelfTestError
 from ondol.precision import Precision
+from ondol.prompts import DOCUMENT_PROMPTS
 from ondol.runtime.backend import TokenStates
 from ondol.runtime.checks import least_cosine, read_calibration, read_reference
 from ondol.runtime.default import default_bundle
@@ -25,10 +26,6 @@ from ondol.runtime.schedule import WINDOW_CHARACTERS, WINDOW_TEXTS, windows
 from ondol.runtime.similarity import cosine_similarity, rowwise_cosine
 from ondol.runtime.tokenize import NormalForm
 from ondol.task import Task
-
-#: Names under which checkpoints store the prompt of the searched side, as sentence-transformers'
-#: encode_document tries them.
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 @dataclass(frozen=True)
@@ -194,7 +191,7 @@ class Embedder(OpenedBundle):
 
     def encode_document(self, sentences: str | Sequence[str], **options: Any) -> NDArray[Any]:
         """`encode` with the first of the prompts "document", "passage", "corpus" there is."""
-        return self._encode_role(sentences, _DOCUMENT_PROMPTS, options)
+        return self._encode_role(sentences, DOCUMENT_PROMPTS, options)
 
     def _encode_role(
         self, sentences: str | Sequence[str], names: Iterable[str], options: dict[str, Any]

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -81,3 +82,35 @@ def test_the_same_sources_give_the_same_wheel(tmp_path: Path) -> None:
         digests.add(hashlib.sha256(wheel.read_bytes()).hexdigest())
         wheel.unlink()
     assert len(digests) == 1
+
+
+def _pins(path: Path) -> set[tuple[str, str]]:
+    """Packages of a requirements file, in lower case with dashes, and their versions: some have
+    another one for another Python.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = (re.match(r"([\w.-]+)==([^\s;\\]+)", line) for line in lines)
+    return {(_canonical(pin[1]), pin[2]) for pin in found if pin is not None}
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_requirement_is_locked_to_its_bytes() -> None:
+    lock = ROOT / "packaging" / "requirements.lock"
+    entries = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8").strip())
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+    assert len(entries) == len(_pins(lock))
+    (torch,) = _pins(ROOT / "packaging" / "constraints.txt") - _pins(lock)
+    # Installed before the others and by itself; see the Makefile.
+    assert torch[0] == "torch"
+    assert f"TORCH ?= torch=={torch[1]}" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_what_pyproject_asks_for_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    asked = {_canonical(re.split(r"[^\w.-]", one)[0]) for group in groups for one in group}
+    locked = {name for name, _ in _pins(ROOT / "packaging" / "requirements.lock")}
+    assert asked - {"ondol", "torch"} <= locked

@@ -15,6 +15,7 @@ HEAVY = (
     "torch", "transformers", "optimum", "onnx", "sentence_transformers", "gguf", "pyarrow",
     "huggingface_hub", "requests", "apsw", "sqlite_vec", "pypdf", "docx", "lxml", "markdown_it",
     "pathspec", "snowballstemmer", "starlette", "uvicorn", "pydantic", "prometheus_client",
+    "fsspec", "ray",
 )  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def test_the_version_is_the_projects() -> None:
         ),
         (
             "import ondol.cli, contextlib\n"
-            "for command in ('index', 'search'):\n"
+            "for command in ('index', 'search', 'embed-dataset'):\n"
             "  with contextlib.suppress(SystemExit): ondol.cli.main([command, '--help'])",
             (*HEAVY, "numpy", "onnxruntime", "tokenizers", "llama_cpp"),
         ),

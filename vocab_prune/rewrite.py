@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ondol.checkpoint import Checkpoint, canonical_name
-from ondol.errors import ConversionError, MissingDependencyError
+from ondol.errors import ConversionError, MissingDependencyError, OutputError
 from ondol.vocab_prune.unigram import UnigramVocabulary
 
 if TYPE_CHECKING:
@@ -165,6 +165,7 @@ def write_pruned_checkpoint(source: Checkpoint, kept: Sequence[int], out: Path) 
     Rows of the word embedding past the tokenizer's last entry are dropped: no text reaches them.
     Returns the names of the files of `source` that were not taken along.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tokenizer = source.tokenizer()
@@ -176,7 +177,11 @@ def write_pruned_checkpoint(source: Checkpoint, kept: Sequence[int], out: Path) 
         )
     new_ids = _new_ids(vocabulary, kept)
     state = prune_state(source.load_state(), source.architecture.vocab_rows, kept)
-    save_file(state, out / "model.safetensors", metadata={"format": "pt"})
+    try:
+        save_file(state, out / "model.safetensors", metadata={"format": "pt"})
+    except SafetensorError as error:
+        # Its own error for a full disk too; it does not say which file.
+        raise OutputError(f"cannot write model.safetensors into {out.parent}: {error}") from error
     _write_json(out / "tokenizer.json", prune_tokenizer_json(tokenizer, kept), indent=None)
     _write_json(out / "config.json", _pruned_config(source.config, new_ids))
 

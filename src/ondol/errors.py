@@ -16,6 +16,8 @@ OndolError
 ├── VariantError               no such variant name, or the bundle does not hold it
 ├── MissingDependencyError     an optional package is needed; the message names the extra
 ├── InputError                 the caller's texts, prompts or files cannot be used
+├── ResumeError                an output folder holds another run than the one to be continued
+├── OutputError                a result cannot be written: no permission, or no room
 ├── SearchError                a search index cannot be read or written
 │   ├── IndexNotFoundError     there is no index file where one was expected
 │   ├── IndexFormatError       the file is no search index, or of a schema of another version
@@ -92,12 +94,25 @@ class MissingDependencyError(OndolError):
             f"{purpose} needs the package {package}, which is not installed: "
             f"pip install 'ondol[{extra}]'"
         )
+        self.purpose = purpose
         self.package = package
         self.extra = extra
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        # By default an exception is made again of its message alone: it could not leave a worker.
+        return type(self), (self.purpose, self.package, self.extra)
 
 
 class InputError(OndolError, ValueError):
     """The caller's texts, prompts or files cannot be used."""
+
+
+class ResumeError(OndolError):
+    """An output folder holds another run than the one that is to be continued there."""
+
+
+class OutputError(OndolError):
+    """A result cannot be written where it should be: no permission, or no room."""
 
 
 class SearchError(OndolError):

@@ -1,14 +1,14 @@
 """Files that are either whole or not there, and their checksums."""
 
+import errno
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ondol.errors import InputError
+from ondol.partial import partial_directory, partial_file
 
 
 def sha256_of(path: Path) -> str:
@@ -22,14 +22,11 @@ def atomic_directory(out: Path) -> Iterator[Path]:
     """A new directory beside `out` to fill; renamed to `out` at the end, removed on any error.
 
     Raises InputError if `out` exists and is not an empty directory: nothing is overwritten.
+    Raises OutputError as `partial_directory`.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out} already exists; remove it or choose another --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
-    try:
-        # mkdtemp makes a private directory; the result is to be readable like any other.
-        partial.chmod(0o777 & ~_umask())
+        raise _taken(out)
+    with partial_directory(out) as partial:
         yield partial
         for path in sorted(partial.rglob("*")):
             if path.is_file():
@@ -37,32 +34,33 @@ def atomic_directory(out: Path) -> Iterator[Path]:
                 path.chmod(0o666 & ~_umask())
             _fsync(path)
         _fsync(partial)
-        # rename replaces an empty directory on POSIX; elsewhere it has to go first.
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
+        try:
+            # rename replaces an empty directory on POSIX; elsewhere it has to go first.
+            if out.exists():
+                out.rmdir()
+            partial.rename(out)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            raise _taken(out) from error  # since the beginning
         _fsync(out.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 @contextmanager
 def atomic_file(out: Path) -> Iterator[Path]:
-    """A path beside `out` to write; renamed to `out` at the end, removed on any error."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{out.name}.partial-", dir=out.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        partial.chmod(0o666 & ~_umask())
+    """A path beside `out` to write; renamed to `out` at the end, removed on any error.
+
+    Raises OutputError as `partial_file`.
+    """
+    with partial_file(out) as partial:
         yield partial
         _fsync(partial)
         partial.replace(out)
         _fsync(out.parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+
+
+def _taken(out: Path) -> InputError:
+    return InputError(f"{out} already exists; remove it or choose another --out")
 
 
 def _umask() -> int:

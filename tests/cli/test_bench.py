@@ -181,15 +181,18 @@ def test_ctrl_c_keeps_what_was_measured(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_a_real_ctrl_c_ends_with_130_and_a_table(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_real_signal_ends_with_its_code_and_a_table(
+    tiny_bundle: Path, number: signal.Signals, code: int
+) -> None:
     command = [sys.executable, "-m", "ondol", "bench", str(tiny_bundle), "--threads", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stderr is not None
     while b"round 2" not in (line := process.stderr.readline()):
         assert line, "it ended before the second round"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert b"Traceback" not in stderr
     assert b"stopped; what was measured until now:" in stderr
     (row,) = (line for line in stdout.splitlines() if line.startswith(b"onnx-fp32  onnxruntime"))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from ondol.cli import main
-from ondol.cli.embed import WINDOW, choose_prompt, embed_stream
+from ondol.cli.embed import WINDOW, embed_stream
 from ondol.cli.inputs import Item, Source
-from ondol.errors import InputError, NumericalError
+from ondol.errors import NumericalError
 from ondol.precision import Precision
 from ondol.runtime.embedder import EmbedResult
 from ondol.testing import FakeEmbedder
@@ -55,13 +55,6 @@ def test_prompt(capsys: Any, options: list[str], prefix: str) -> None:
     assert main(["embed", "b", *options]) == 0
     (row,) = rows(capsys.readouterr().out)
     assert np.array_equal(np.array([row["embedding"]], np.float32), vectors_of(prefix + "b"))
-
-
-def test_prompt_default_without_one_of_that_name() -> None:
-    assert choose_prompt(None, {}) == ""
-    assert choose_prompt(None, {"document": "d: "}) == ""
-    with pytest.raises(InputError, match="no prompt named 'query'; expected one of document, none"):
-        choose_prompt("query", {"document": "d: "})
 
 
 def test_an_unknown_prompt_is_an_error_that_lists_the_known(capsys: Any) -> None:

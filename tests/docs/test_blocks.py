@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-GUIDES = ["start.md", "integrations.md", "offline-app.md"]
+GUIDES = ["start.md", "integrations.md", "offline-app.md", "datasets.md"]
 
 #: What a block may need that a test does not have, after "not run:".
 REASONS = {
@@ -22,6 +22,7 @@ REASONS = {
     "llama.cpp",
     "Ollama",
     "needs minutes",
+    "needs several machines",
     "needs PyInstaller and a bundle",
 }
 

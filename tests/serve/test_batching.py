@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ondol.errors import InputError
 from ondol.serve.batching import BatchQueue
 
 
@@ -31,9 +32,10 @@ class Engine:
 def queue_of(engine: Engine, **options: Any) -> BatchQueue[int, int]:
     defaults: dict[str, Any] = {
         "cost": lambda item: 1,
-        "lanes": 1,
+        "lanes": 2,
         "batch_cost": 4,
         "share": 2,
+        "short": 0,  # all requests are long ones, which have one lane of the two
         "on_batch": lambda count: None,
     }
     return BatchQueue(engine.run, **(defaults | options))
@@ -57,7 +59,7 @@ def play(scenario: Scenario, **options: Any) -> Engine:
 
 
 async def busy(queue: BatchQueue[int, int], engine: Engine) -> "asyncio.Task[list[int]]":
-    """Have the only lane run item 0 until `engine.open` is set."""
+    """Have the lane of the long ones run item 0 until `engine.open` is set."""
     engine.open.clear()
     task = asyncio.create_task(queue.submit([0]))
     while not engine.batches:
@@ -101,7 +103,7 @@ def test_a_second_lane_does_not_wait_for_the_first() -> None:
         engine.open.set()
         assert await asyncio.gather(first, second) == [[0], [10]]
 
-    assert play(scenario, lanes=2).batches == [[0], [1]]
+    assert play(scenario, lanes=3).batches == [[0], [1]]
 
 
 def test_a_short_request_passes_a_long_one() -> None:
@@ -117,26 +119,71 @@ def test_a_short_request_passes_a_long_one() -> None:
 
     batches = play(scenario).batches
     # A batch holds 4, of one request 2 while others wait.
-    assert batches[1:4] == [[100, 101, 1, 2], [102, 103, 3], [104, 105, 106, 107]]
+    assert batches[1:4] == [[100, 101, 1, 2], [102, 103, 3, 104], [105, 106, 107, 108]]
     assert len(batches) == 12
 
 
-def test_a_long_request_leaves_the_other_lanes_free() -> None:
+async def batches_begun(engine: Engine, count: int) -> None:
+    while len(engine.batches) < count:
+        await asyncio.sleep(0.001)
+
+
+def test_long_requests_leave_a_lane_to_short_ones() -> None:
+    async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
+        engine.open.clear()
+        long = submit_all(queue, [list(range(100, 112)), list(range(200, 205))])
+        await batches_begun(engine, 1)
+        short = asyncio.create_task(queue.submit([1]))
+        await batches_begun(engine, 2)
+        engine.open.set()
+        assert await short == [10]
+        assert await asyncio.gather(*long) == [
+            [10 * n for n in range(100, 112)],
+            [10 * n for n in range(200, 205)],
+        ]
+
+    batches = play(scenario, short=1).batches
+    assert batches[:2] == [[100, 101, 102, 103], [1]]
+    assert batches[2] == [104, 105, 200, 201]
+
+
+def test_short_requests_leave_a_lane_to_a_long_one() -> None:
+    async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
+        engine.open.clear()
+        short = submit_all(queue, [[1]])
+        await batches_begun(engine, 1)
+        short += submit_all(queue, [[2]])
+        await batches_begun(engine, 2)
+        long = asyncio.create_task(queue.submit([100, 101]))
+        short += submit_all(queue, [[3]])
+        await asyncio.sleep(0)
+        assert queue.waiting == 3
+        engine.open.set()
+        await asyncio.gather(long, *short)
+
+    batches = play(scenario, short=1).batches
+    assert batches[:2] == [[1], [2]]
+    assert sorted(batches[2:]) == [[3], [100, 101]]
+
+
+def test_with_more_lanes_a_long_request_runs_in_all_but_one() -> None:
     async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
         engine.open.clear()
         long = asyncio.create_task(queue.submit(list(range(100, 112))))
-        while not engine.batches:
-            await asyncio.sleep(0.001)
+        await batches_begun(engine, 2)
         short = asyncio.create_task(queue.submit([1]))
-        while len(engine.batches) < 2:
-            await asyncio.sleep(0.001)
+        await batches_begun(engine, 3)
         engine.open.set()
-        assert await short == [10]
         assert await long == [10 * n for n in range(100, 112)]
+        assert await short == [10]
 
-    batches = play(scenario, lanes=2).batches
-    assert batches[:2] == [[100, 101, 102, 103], [1]]
-    assert batches[2:] == [[104, 105, 106, 107], [108, 109, 110, 111]]
+    batches = play(scenario, short=1, lanes=3).batches
+    assert sorted(batches[:3]) == [[1], [100, 101, 102, 103], [104, 105, 106, 107]]
+
+
+def test_one_lane_is_too_few() -> None:
+    with pytest.raises(InputError, match="lanes is 1; expected 2 or more"):
+        queue_of(Engine(), lanes=1)
 
 
 def test_items_of_a_lost_caller_are_dropped_before_they_run() -> None:
@@ -206,18 +253,26 @@ def test_every_batch_is_counted() -> None:
 
 @given(
     requests=st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=8),
-    lanes=st.integers(1, 3),
+    lanes=st.integers(2, 4),
     batch_cost=st.integers(1, 20),
     share=st.integers(1, 20),
+    short=st.integers(0, 40),
 )
 def test_every_item_runs_once_within_the_cost_of_a_batch(
-    requests: list[list[int]], lanes: int, batch_cost: int, share: int
+    requests: list[list[int]], lanes: int, batch_cost: int, share: int, short: int
 ) -> None:
     async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
         results = await asyncio.gather(*submit_all(queue, requests))
         assert results == [[10 * item for item in items] for items in requests]
 
-    engine = play(scenario, cost=lambda item: item, lanes=lanes, batch_cost=batch_cost, share=share)
+    engine = play(
+        scenario,
+        cost=lambda item: item,
+        lanes=lanes,
+        batch_cost=batch_cost,
+        share=share,
+        short=short,
+    )
     assert sorted(i for batch in engine.batches for i in batch) == sorted(
         item for items in requests for item in items
     )

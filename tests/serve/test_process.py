@@ -103,7 +103,7 @@ def test_the_rest_of_a_request_is_dropped_when_its_client_goes_away(
 def test_ctrl_c_exits_with_130(start_server: StartServer) -> None:
     code, log = start_server().stop(signal.SIGINT)
     assert code == 130
-    assert log == ""
+    assert log == "ondol: stopped by Ctrl-C\n"
 
 
 def test_the_key_of_the_environment_is_asked_for_and_not_told(

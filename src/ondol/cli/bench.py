@@ -86,7 +86,10 @@ def add_parser(subparsers: "Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print. Returns 0, FAILED, or 130 if Ctrl-C ended the run."""
+    """Measure and print. Returns 0 or FAILED.
+
+    Raises KeyboardInterrupt after Ctrl-C, when what was measured is printed and written.
+    """
     from ondol.benchmarks.measure import DEFAULT_EFFORT, Measurement
     from ondol.manifest import Manifest
     from ondol.runtime.cores import physical_cores
@@ -109,11 +112,11 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.out is not None:
         _check_writable(args.out)
-    interrupted = False
+    stopped: KeyboardInterrupt | None = None
     try:
         measurement.run()
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as interrupt:
+        stopped = interrupt
         print("stopped; what was measured until now:", file=sys.stderr)
     report = measurement.report()
     # First the files: the reader of a pipe may have gone.
@@ -121,11 +124,9 @@ def run(args: argparse.Namespace) -> int:
         _write_files(args.out, report)
         print(f"written: {args.out / 'report.html'}", file=sys.stderr)
     emit(report.to_json() if args.json else as_text(report))
-    return (
-        130
-        if interrupted
-        else exit_code(report, named=args.variant is not None or args.engine is not None)
-    )
+    if stopped is not None:
+        raise stopped
+    return exit_code(report, named=args.variant is not None or args.engine is not None)
 
 
 def exit_code(report: "BenchReport", *, named: bool) -> int:

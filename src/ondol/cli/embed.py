@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from ondol.cli.outputs import OutputFormat, Writer, open_output
 from ondol.cli.table import counted
 from ondol.errors import InputError, NumericalError
 from ondol.precision import Precision
+from ondol.prompts import choose_prompt
 
 if TYPE_CHECKING:
     from ondol.cli.options import Subparsers
@@ -123,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     precision = Precision.parse(args.precision)
     started = time.monotonic()
     with open_model(args) as model:
-        prompt = choose_prompt(args.prompt, model.prompts)
+        prompt = choose_prompt(args.prompt, model.prompts, default=("query",))
         columns = precision.columns(model.dimension)
         with open_output(out, columns=columns, dtype=precision.dtype) as writer:
             report = embed_stream(
@@ -166,21 +167,6 @@ def _out(args: argparse.Namespace) -> Path | None:
     if args.input not in (None, "-") and out.exists() and out.samefile(args.input):
         raise InputError(f"{out} is also the input; choose another --out")
     return out
-
-
-def choose_prompt(wanted: str | None, prompts: Mapping[str, str]) -> str:
-    """The prompt itself. wanted: its name, "none", or None for the default.
-
-    Raises InputError if the bundle has no prompt of that name.
-    """
-    if wanted is None:
-        return prompts.get("query", "")
-    if wanted == "none":
-        return ""
-    if wanted not in prompts:
-        known = ", ".join((*prompts, "none"))
-        raise InputError(f"the bundle has no prompt named {wanted!r}; expected one of {known}")
-    return prompts[wanted]
 
 
 @dataclass

@@ -1,49 +1,24 @@
-"""Reading texts, one after the other, from lines, JSON Lines, CSV and Parquet."""
+"""The texts of a command: its arguments, standard input, or a file's lines or records."""
 
-import csv
-import gzip
-import json
 import sys
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from ondol.errors import InputError, MissingDependencyError
-
-#: Rows of a Parquet file that are in memory at a time.
-_PARQUET_ROWS = 1024
-
-#: The longest line, and the longest field of a CSV file: longer than any text, and a bound on what
-#: a few kilobytes of gzip unpack to in memory.
-_MAX_LINE_BYTES = 2**28
-
-
-class InputFormat(Enum):
-    """How a file holds its texts."""
-
-    LINES = "lines"
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
-    PARQUET = "parquet"
-
-
-_SUFFIXES = {
-    "": InputFormat.LINES,
-    ".txt": InputFormat.LINES,
-    ".jsonl": InputFormat.JSONL,
-    ".ndjson": InputFormat.JSONL,
-    ".csv": InputFormat.CSV,
-    ".tsv": InputFormat.TSV,
-    ".parquet": InputFormat.PARQUET,
-}
-
-
-class _Readable(Protocol):
-    def readline(self, size: int, /) -> bytes: ...
+from ondol.errors import InputError
+from ondol.records import (
+    FileFormat,
+    Record,
+    binary_lines,
+    csv_records,
+    format_of,
+    json_records,
+    parquet_records,
+    pyarrow_parquet,
+    text_problem,
+    unpacked_lines,
+)
 
 
 class Item(NamedTuple):
@@ -77,7 +52,7 @@ def from_arguments(texts: Sequence[str]) -> Source:
 def from_stdin() -> Source:
     """Standard input, one text per line."""
     name = "standard input"
-    return Source(name, "line", _read_lines(_decoded(_binary_lines(sys.stdin.buffer, name), name)))
+    return Source(name, "line", _read_lines(_decoded(binary_lines(sys.stdin.buffer, name), name)))
 
 
 def from_file(path: Path, column: str) -> Source:
@@ -92,46 +67,37 @@ def from_file(path: Path, column: str) -> Source:
         raise InputError(f"{path}: there is no such file")
     if path.is_dir():
         raise InputError(f"{path} is a directory; expected a file")
-    packed = path.suffix == ".gz"
-    suffix = Path(path.stem).suffix if packed else path.suffix
-    kind = _SUFFIXES.get(suffix.lower())
-    if kind is None or (packed and kind is InputFormat.PARQUET):
+    named = format_of(path)
+    if named is None:
         raise InputError(
             f"{path}: cannot tell the format from the suffix; expected .txt (or none), .jsonl, "
             ".ndjson, .csv or .tsv, with or without .gz, or .parquet"
         )
     name = str(path)
-    if kind is InputFormat.PARQUET:
-        return Source(name, "row", _read_parquet(path, column, _pyarrow_parquet()))
-    lines = _decoded(_file_lines(path, packed), name)
-    match kind:
-        case InputFormat.JSONL:
-            items = _read_jsonl(lines, name, column)
-        case InputFormat.CSV | InputFormat.TSV:
-            items = _read_csv(lines, name, column, "," if kind is InputFormat.CSV else "\t")
+    if named.format is FileFormat.PARQUET:
+        pyarrow_parquet()  # before any work is done
+        records = parquet_records(path, name, column)
+        return Source(name, named.format.unit, _texts(records, name, named.format, column))
+    lines = _decoded(_file_lines(path, named.packed), name)
+    match named.format:
+        case FileFormat.JSONL:
+            records = json_records(lines, [column])
+        case FileFormat.CSV:
+            records = csv_records(lines, name, [column], ",")
+        case FileFormat.TSV:
+            records = csv_records(lines, name, [column], "\t")
         case _:
-            items = _read_lines(lines)
-    return Source(name, "line", items)
+            return Source(name, named.format.unit, _read_lines(lines))
+    return Source(name, named.format.unit, _texts(records, name, named.format, column))
 
 
 def _file_lines(path: Path, packed: bool) -> Iterator[bytes]:
-    with gzip.open(path, "rb") if packed else path.open("rb") as file:
-        yield from _binary_lines(file, str(path))
-
-
-def _binary_lines(file: _Readable, name: str) -> Iterator[bytes]:
-    number = 0
     try:
-        while line := file.readline(_MAX_LINE_BYTES):
-            number += 1
-            if len(line) == _MAX_LINE_BYTES and not line.endswith(b"\n"):
-                raise InputError(
-                    f"{name}, line {number}: it has {_MAX_LINE_BYTES:,} bytes or more; a text of "
-                    "this size is none, cut it first"
-                )
-            yield line
-    except (OSError, EOFError, zlib.error) as error:  # what a damaged gzip file raises
-        raise InputError(f"{name} cannot be read: {error}") from error
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with file:
+        yield from unpacked_lines(file, str(path), packed=packed)
 
 
 def _decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
@@ -152,110 +118,19 @@ def _read_lines(lines: Iterable[str]) -> Iterator[Item]:
         yield Item(number, line.removesuffix("\n").removesuffix("\r"))
 
 
-def _read_jsonl(lines: Iterable[str], name: str, column: str) -> Iterator[Item]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        place = f"{name}, line {number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{place}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{place}: expected a JSON object, found {_json_kind(row)}")
-        if column not in row:
-            raise InputError(f"{place}: {_no_column('field', column, list(row))}")
-        yield Item(number, _checked(row[column], f"{place}, field {column!r}"))
-
-
-def _read_csv(lines: Iterable[str], name: str, column: str, delimiter: str) -> Iterator[Item]:
-    # The default limit of 131,072 characters is less than a long document. A quote that is never
-    # closed would otherwise take the rest of the file.
-    csv.field_size_limit(_MAX_LINE_BYTES)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    index = 0
-    while True:
-        number = reader.line_num + 1  # a row may span lines; this is its first
-        place = f"{name}, line {number}"
-        try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            raise InputError(f"{place}: not CSV: {error}") from error
-        if not row:
-            continue
-        if header is None:
-            header = row
-            if header.count(column) != 1:
-                raise InputError(f"{place}: {_no_column('column', column, header)}")
-            index = header.index(column)
-        elif len(row) != len(header):
-            raise InputError(
-                f"{place}: the row has {len(row)} fields, the header {len(header)}; a text that "
-                f"holds {delimiter!r} must stand in double quotes"
-            )
-        else:
-            yield Item(number, row[index])
-    if header is None:
-        raise InputError(f"{name} is empty; expected a header line with the column {column!r}")
-
-
-def _read_parquet(path: Path, column: str, parquet: Any) -> Iterator[Item]:
-    import pyarrow
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            if column not in names:
-                raise InputError(f"{path}: {_no_column('column', column, names)}")
-            kind = file.schema_arrow.field(column).type
-            value_kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
-            if not (
-                pyarrow.types.is_string(value_kind) or pyarrow.types.is_large_string(value_kind)
-            ):
-                raise InputError(f"{path}: the column {column!r} holds {kind}; expected string")
-            number = 0
-            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=[column]):
-                for value in batch.column(0).to_pylist():
-                    number += 1
-                    yield Item(number, _checked(value, f"{path}, row {number}"))
-    except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as Parquet: {error}") from error
-
-
-def _pyarrow_parquet() -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingDependencyError("reading Parquet files", "pyarrow", "parquet") from error
-    return pyarrow.parquet
+def _texts(records: Iterable[Record], name: str, kind: FileFormat, column: str) -> Iterator[Item]:
+    """Raises InputError for the first record that holds no text."""
+    field = f", field {column!r}" if kind is FileFormat.JSONL else ""
+    for record in records:
+        place = f"{name}, {kind.unit} {record.number}"
+        if record.problem is not None:
+            raise InputError(f"{place}: {record.problem}")
+        yield Item(record.number, _checked(record.values[0], place + field))
 
 
 def _checked(value: object, place: str) -> str:
     """`value` if it is a text that can be encoded. Raises InputError that names the place."""
-    if not isinstance(value, str):
-        raise InputError(f"{place}: expected a string, found {_json_kind(value)}")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"{place}: holds a lone surrogate (U+{ord(value[error.start]):04X}) at character "
-            f"{error.start + 1}, which is no Unicode text"
-        ) from error
+    problem = text_problem(value)
+    if problem is not None or not isinstance(value, str):
+        raise InputError(f"{place}: {problem}")
     return value
-
-
-def _json_kind(value: object) -> str:
-    if value is None:
-        return "null"
-    kinds = {bool: "a boolean", dict: "an object", list: "a list", str: "a string"}
-    return kinds.get(type(value), "a number")
-
-
-def _no_column(what: str, column: str, names: Sequence[str]) -> str:
-    known = ", ".join(repr(name) for name in names[:10]) + (", …" if len(names) > 10 else "")
-    if column in names:
-        return f"the {what} {column!r} stands there twice"
-    return f"no {what} {column!r}; it has {known or 'none'} (choose one with --column)"

@@ -72,7 +72,14 @@ def positive_int(text: str) -> int:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --variant and --threads, with the same meaning wherever a model is used."""
+    """--model, --variant, --engine and --threads: the same wherever a model is used."""
+    add_variant_options(parser)
+    add_engine_option(parser)
+    add_threads_option(parser)
+
+
+def add_variant_options(parser: argparse.ArgumentParser) -> None:
+    """--model and --variant alone."""
     parser.add_argument(
         "--model",
         metavar="BUNDLE",
@@ -86,8 +93,6 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="variant of the bundle, for instance onnx-int8 (default: the fastest one whose "
         "engine is installed)",
     )
-    add_engine_option(parser)
-    add_threads_option(parser)
 
 
 def add_bundle_argument(parser: argparse.ArgumentParser) -> None:

@@ -1,13 +1,13 @@
 """Writing texts and their vectors, window by window, as npy, JSON Lines or Parquet."""
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from ondol.cli.table import StandardOutput
 from ondol.errors import InputError, MissingDependencyError
 from ondol.files import atomic_file
 
@@ -59,8 +59,7 @@ def open_output(path: Path | None, *, columns: int, dtype: str) -> Iterator[Writ
     columns: of a vector. dtype: "float32", "int8" or "uint8".
     """
     if path is None:
-        yield JsonLinesWriter(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        yield JsonLinesWriter(StandardOutput())
         return
     kind = OutputFormat.of(path)
     with atomic_file(path) as partial:
@@ -81,7 +80,7 @@ def open_output(path: Path | None, *, columns: int, dtype: str) -> Iterator[Writ
 class JsonLinesWriter:
     """One JSON object per line: {"text": …, "embedding": […]}, in UTF-8."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: "IO[bytes] | StandardOutput") -> None:
         self._file = file
 
     def write(self, texts: Sequence[str], vectors: "NDArray[Any]") -> None:

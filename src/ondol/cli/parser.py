@@ -7,6 +7,7 @@ from ondol.cli.app import add_parser as add_app
 from ondol.cli.bench import add_parser as add_bench
 from ondol.cli.build import add_parser as add_build
 from ondol.cli.embed import add_parser as add_embed
+from ondol.cli.embed_dataset import add_parser as add_embed_dataset
 from ondol.cli.index import add_parser as add_index
 from ondol.cli.info import add_parser as add_info
 from ondol.cli.prune import add_parser as add_prune
@@ -24,11 +25,13 @@ exit codes:
   2    the command line itself is wrong
   3    verify, bench: a variant failed, or none could be verified or measured
   130  stopped with Ctrl-C
+  143  stopped with SIGTERM (`serve` ends with 0)
 """
 
 #: In the order of the help.
 _COMMANDS = (
     add_embed,
+    add_embed_dataset,
     add_rerank,
     add_index,
     add_search,

@@ -175,7 +175,6 @@ def run(args: argparse.Namespace, *, announce: Callable[[str], object] | None = 
             ),
             api_key=key,
             allowed_hosts=hosts,
-            lanes=embedder.threads + 1,
             routes=open_page(args, index, embedder, model.name, stack) if args.ui else (),
         )
         if announce is not None:

@@ -2,14 +2,44 @@
 
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ondol.errors import OutputError
 
 
 def emit(text: str) -> None:
     """Write a result to standard output, as UTF-8 so that a pipe carries Korean everywhere."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8"))
-    sys.stdout.buffer.flush()
+    output = StandardOutput()
+    output.flush()
+    output.write(text.encode("utf-8"))
+    output.flush()
+
+
+class StandardOutput:
+    """The bytes of standard output.
+
+    Raises OutputError where they cannot be written, and BrokenPipeError as it is: the reader has
+    had enough, which is no error.
+    """
+
+    def write(self, data: bytes) -> None:
+        with _reported():
+            sys.stdout.buffer.write(data)
+
+    def flush(self) -> None:
+        with _reported():
+            sys.stdout.flush()
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

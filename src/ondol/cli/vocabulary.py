@@ -1,6 +1,7 @@
 """What `build` and `prune` share: the options that choose the vocabulary, and the report on it."""
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -70,7 +71,11 @@ def stage_printer() -> Callable[[str], None]:
     started = time.monotonic()
 
     def report_stage(stage: str) -> None:
-        print(f"[{time.monotonic() - started:6.1f} s] {stage}", file=sys.stderr, flush=True)
+        # The work goes on without a reader: its result is a directory.
+        with contextlib.suppress(BrokenPipeError):
+            # In one piece: print writes the end of the line apart, and a signal can come between.
+            sys.stderr.write(f"[{time.monotonic() - started:6.1f} s] {stage}\n")
+            sys.stderr.flush()
 
     return report_stage
 

@@ -52,7 +52,7 @@ def create_app(
         allowed_hosts: names that the Host header may have; None allows all. Where only programs of
             this machine may ask, it keeps out web pages whose host name was made to lead here
             (DNS rebinding).
-        lanes: batches of a model that run at once; best one more than it has threads.
+        lanes: batches of a model that run at once, at least 2; one of them is for short requests.
         routes: more of them, behind the same gate and log, for instance of a page.
     """
     metrics = Metrics()

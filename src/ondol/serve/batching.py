@@ -4,18 +4,30 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from ondol.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class _Request(Generic[Item, Result]):
-    """Items of one caller, and as many results as there are by now."""
+    """Items of one caller, and as many results as there are by now.
 
-    def __init__(self, items: Sequence[Item], done: asyncio.Future[list[Result]]) -> None:
+    Args:
+        line: where it waits.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        line: "_Line[Item, Result]",
+        done: asyncio.Future[list[Result]],
+    ) -> None:
         self.items = items
+        self.line = line
         self.done = done
         self.taken = 0
         self.results: dict[int, list[Result]] = {}
@@ -37,6 +49,14 @@ class _Request(Generic[Item, Result]):
             self.done.set_exception(error)
 
 
+@dataclass
+class _Line(Generic[Item, Result]):
+    """Requests that wait for the same lanes, and how many lanes run batches of them."""
+
+    waiting: deque[_Request[Item, Result]] = field(default_factory=deque)
+    running: int = 0
+
+
 @dataclass(frozen=True)
 class _Slice(Generic[Item, Result]):
     """Items of one request that stand in one batch."""
@@ -51,18 +71,24 @@ class BatchQueue(Generic[Item, Result]):
 
     A request that finds a lane free is run at once; what arrives while all are busy shares the
     next batches. A batch has a share of every request that waits, in turns (as in deficit round
-    robin, Shreedhar and Varghese 1995), and a request is in one batch at a time: one with a single
-    item waits neither for the end of one with a thousand, nor for its batch while another lane is
-    free. Belongs to one event loop.
+    robin, Shreedhar and Varghese 1995).
+
+    Short requests and long ones stand in two lines and never share a batch. Long ones may have all
+    lanes but one, so that a request with a single item waits for none with a thousand; and neither
+    may short ones while a long one waits. A long request may be in several batches at once: the
+    next one is prepared while the engine is busy. Belongs to one event loop.
 
     Args:
         run: from the items of a batch to as many results. Called on other threads, for up to
             `lanes` batches at once.
         cost: of an item, in tokens.
-        lanes: batches that run at once, at least 1.
+        lanes: batches that run at once, at least 2.
         batch_cost: sum of the costs of a batch; an item that costs more runs alone.
         share: of one request in a batch, if others wait too.
+        short: a request that costs more is a long one.
         on_batch: receives the number of items of every batch.
+
+    Raises InputError for fewer than two lanes.
     """
 
     def __init__(
@@ -73,17 +99,24 @@ class BatchQueue(Generic[Item, Result]):
         lanes: int,
         batch_cost: int,
         share: int,
+        short: int,
         on_batch: Callable[[int], object],
     ) -> None:
+        if lanes < 2:
+            raise InputError(
+                f"lanes is {lanes}; expected 2 or more, one of them for short requests"
+            )
         self._run = run
         self._cost = cost
         self._batch_cost = batch_cost
         self._share = share
+        self._short = short
         self._on_batch = on_batch
-        self._free = lanes
+        self._lanes = lanes
         self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="ondol-batch")
         self._requests: set[_Request[Item, Result]] = set()
-        self._waiting: deque[_Request[Item, Result]] = deque()
+        self._short_line: _Line[Item, Result] = _Line()
+        self._long_line: _Line[Item, Result] = _Line()
         self._batches: set[asyncio.Task[None]] = set()
 
     @property
@@ -99,9 +132,11 @@ class BatchQueue(Generic[Item, Result]):
         if not items:
             return []
         done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-        request: _Request[Item, Result] = _Request(items, done)
+        cost = sum(map(self._cost, items))
+        line = self._short_line if cost <= self._short else self._long_line
+        request: _Request[Item, Result] = _Request(items, line, done)
         self._requests.add(request)
-        self._waiting.append(request)
+        line.waiting.append(request)
         self._start_batches()
         try:
             return await done
@@ -114,19 +149,31 @@ class BatchQueue(Generic[Item, Result]):
         self._threads.shutdown()
 
     def _start_batches(self) -> None:
-        while self._free and self._waiting:
-            self._free -= 1
-            batch = asyncio.create_task(self._run_batch(self._take()))
+        while (line := self._next_line()) is not None:
+            line.running += 1
+            batch = asyncio.create_task(self._run_batch(line, self._take(line.waiting)))
             self._batches.add(batch)  # the loop itself holds tasks only weakly
             batch.add_done_callback(self._batches.discard)
 
-    def _take(self) -> list[_Slice[Item, Result]]:
-        """The next batch: at least one item, as something waits."""
+    def _next_line(self) -> _Line[Item, Result] | None:
+        """Who gets a lane now; None if nobody does."""
+        short, long = self._short_line, self._long_line
+        if short.running + long.running == self._lanes:
+            return None
+        if short.waiting and (not long.waiting or short.running < self._lanes - 1):
+            return short
+        return long if long.waiting and long.running < self._lanes - 1 else None
+
+    def _take(self, waiting: deque[_Request[Item, Result]]) -> list[_Slice[Item, Result]]:
+        """The next batch: at least one item, as something waits.
+
+        Who has items left waits behind the others again.
+        """
         slices: list[_Slice[Item, Result]] = []
         room = self._batch_cost
-        share = self._share if len(self._waiting) > 1 else self._batch_cost
-        while self._waiting:
-            request = self._waiting[0]
+        share = self._share if len(waiting) > 1 else self._batch_cost
+        while waiting:
+            request = waiting[0]
             start, spent = request.taken, 0
             while request.left:
                 cost = self._cost(request.items[request.taken])
@@ -138,10 +185,14 @@ class BatchQueue(Generic[Item, Result]):
                 break  # The batch is full.
             room -= spent
             slices.append(_Slice(request, start, request.items[start : request.taken]))
-            self._waiting.popleft()
+            waiting.popleft()
+            if request.left:
+                waiting.append(request)
         return slices
 
-    async def _run_batch(self, slices: list[_Slice[Item, Result]]) -> None:
+    async def _run_batch(
+        self, line: _Line[Item, Result], slices: list[_Slice[Item, Result]]
+    ) -> None:
         try:
             items = [item for part in slices for item in part.items]
             self._on_batch(len(items))
@@ -158,8 +209,7 @@ class BatchQueue(Generic[Item, Result]):
                 part.request.fill(part.start, results[start : start + len(part.items)])
                 start += len(part.items)
         finally:
-            self._free += 1
-            self._waiting.extend(part.request for part in slices if part.request.left)
+            line.running -= 1
             self._start_batches()
 
     async def _run_apart(self, slices: list[_Slice[Item, Result]]) -> None:
@@ -179,8 +229,8 @@ class BatchQueue(Generic[Item, Result]):
     def _drop(self, request: _Request[Item, Result]) -> None:
         """Items that no batch has taken yet never will be."""
         request.taken = len(request.items)
-        if request in self._waiting:
-            self._waiting.remove(request)
+        if request in request.line.waiting:
+            request.line.waiting.remove(request)
 
     async def _on_thread(self, items: list[Item]) -> Sequence[Result]:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, items)

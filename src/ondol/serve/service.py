@@ -26,12 +26,15 @@ TextInput = str | list[str] | list[int] | list[list[int]]
 
 #: Tokens that a batch holds at most, by the bound that a token is a character or more. Only texts
 #: of one length share a run of the engine, so a large batch has fuller runs, which take less of the
-#: processor; a small one ends sooner for who waits.
-BATCH_TOKENS = 8192
+#: processor; of one whose client goes away more is computed for nobody.
+BATCH_TOKENS = 32768
 
-#: Of these, what a request gets while others wait: with more, a short text would share its batch
-#: with too much of a long request.
-SHARE_TOKENS = 2048
+#: Of these, what a request gets while others wait.
+SHARE_TOKENS = 8192
+
+#: A request with more is a long one: it shares batches with other long ones alone, and leaves a
+#: lane to the short ones. Two texts of the usual maximum are short.
+SHORT_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ class Service:
         model: its names and facts.
         token_ids: None refuses texts that come as token ids.
         reranker: None answers 404 to requests to rerank.
-        lanes: batches of each model that run at once. With one more than the embedder's threads a
-            short request can go on beside long ones, run by run.
+        lanes: batches of each model that run at once, at least 2. With two, one is for short
+            requests; more would be more threads than the embedder has cores, and their turns cost
+            more than is won by preparing a batch while another runs (benchmarks/server_load.py).
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Service:
             lanes=lanes,
             batch_cost=BATCH_TOKENS,
             share=SHARE_TOKENS,
+            short=SHORT_TOKENS,
             on_batch=metrics.batch_texts.observe,
         )
         self._pairs = None if reranker is None else self._pair_queue(reranker, lanes)
@@ -245,6 +250,7 @@ class Service:
             lanes=lanes,
             batch_cost=BATCH_TOKENS,
             share=SHARE_TOKENS,
+            short=SHORT_TOKENS,
             on_batch=self.metrics.batch_texts.observe,
         )
 
