@@ -22,7 +22,8 @@ def test_cycles_keep_nothing(variant: str) -> None:
     (record,) = measure(default_bundle(), [variant], CYCLES, "off")
     warm, *_, last = record["readings"][WARM_UP - 1 :]
     file = next((default_bundle() / variant.partition("-")[0]).iterdir())
-    # 12 kept models would be 12 files of 13 MB and more. A pool may still grow by one.
-    assert last["resident_bytes"] - warm["resident_bytes"] < file.stat().st_size
+    # 12 kept models would be 12 files of 13 MB and more. Pools of the allocator, one for every
+    # thread, went up and down by 40 MB over 45 cycles that kept nothing.
+    assert last["resident_bytes"] - warm["resident_bytes"] < 4 * file.stat().st_size
     assert last["descriptors"] == warm["descriptors"]
     assert last["threads"] <= warm["threads"] + ENDING_THREADS
