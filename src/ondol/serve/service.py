@@ -27,10 +27,10 @@ TextInput = str | list[str] | list[int] | list[list[int]]
 #: Tokens that a batch holds at most, by the bound that a token is a character or more. Only texts
 #: of one length share a run of the engine, so a large batch has fuller runs, which take less of the
 #: processor; of one whose client goes away more is computed for nobody.
-BATCH_TOKENS = 32768
+BATCH_TOKENS = 65536
 
 #: Of these, what a request gets while others wait.
-SHARE_TOKENS = 8192
+SHARE_TOKENS = 16384
 
 #: A request with more is a long one: it shares batches with other long ones alone, and leaves a
 #: lane to the short ones. Two texts of the usual maximum are short.
