@@ -88,7 +88,6 @@ def test_options_arrive_and_everything_is_closed(
     assert started["model"].default_prompt == "passage"
     assert started["api_key"] == "of the environment"
     assert started["allowed_hosts"] == ["localhost", "127.0.0.1", "[::1]"]
-    assert started["lanes"] == 2
     limits_found = started["limits"]
     assert (limits_found.body_bytes, limits_found.texts, limits_found.requests) == (10, 20, 30)
     assert started["reranker"] is opened["r"]
