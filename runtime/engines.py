@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ondol.runtime.openvino_backend import OpenVinoBackend
 
 
+#: Far more than any engine gains from.
+_MOST_BATCH_TOKENS = 2**16
+
+
 def installed(variant: Variant) -> bool:
     """Whether the engine that `variant` has by default can be imported."""
     engine = Engine.of(variant)
@@ -86,7 +90,7 @@ def open_backend(
                 OnnxBackend(
                     path,
                     threads=threads,
-                    max_batch_tokens=_setting(record, "max_batch_tokens", int),
+                    max_batch_tokens=_batch_tokens(record),
                 ),
                 manifest,
                 path,
@@ -98,7 +102,7 @@ def open_backend(
                 OpenVinoBackend(
                     path,
                     threads=threads,
-                    max_batch_tokens=_setting(record, "max_batch_tokens", int),
+                    max_batch_tokens=_batch_tokens(record),
                     exact=record.name is Variant.ONNX_FP32,
                 ),
                 manifest,
@@ -128,6 +132,17 @@ def _with_positions(
         f"{path} has {backend.positions} positions, but texts may have {most} tokens; the file and "
         "the manifest are from different builds: run `ondol build` again"
     )
+
+
+def _batch_tokens(record: VariantRecord) -> int:
+    """Raises ManifestError for batches that no memory would hold."""
+    tokens: int = _setting(record, "max_batch_tokens", int)
+    if not 0 <= tokens <= _MOST_BATCH_TOKENS:
+        raise ManifestError(
+            f"ondol.json: max_batch_tokens of the variant {record.name} is {tokens:,}; expected "
+            f"from 0 to {_MOST_BATCH_TOKENS:,}: build the bundle again"
+        )
+    return tokens
 
 
 def _setting(record: VariantRecord, name: str, kind: type) -> Any:
