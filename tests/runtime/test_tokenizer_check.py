@@ -36,7 +36,13 @@ def test_what_is_taken(tiny_tokenizer: dict[str, Any], change: dict[str, Any]) -
             "its normalizer replaces",
         ),
         (
-            {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}},
+            {
+                "pre_tokenizer": {
+                    "type": "ByteLevel",
+                    "add_prefix_space": False,
+                    "trim_offsets": True,
+                }
+            },
             "its pre_tokenizer has the part 'ByteLevel'",
         ),
         (
