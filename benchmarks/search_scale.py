@@ -228,7 +228,7 @@ def stores(
                     "vec_bit(bits), vec_bit(?)) AS d FROM s ORDER BY d LIMIT ?) USING (passage)",
                     (signs(vector[None], centre)[0].tobytes(), candidates),
                 ).fetchall()
-                order = np.argsort(-(unpacked([row[1] for row in rows]) @ vector))
+                order = np.argsort(-(unpacked([row[1] for row in rows], dimension) @ vector))
                 return [rows[place][0] for place in order]
 
             name = f"{label}, then float16 of {candidates:,}"
@@ -263,7 +263,8 @@ def with_shared_direction(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def stored_vectors(path: Path) -> NDArray[np.float32]:
     """(passages, dim) float32, scaled to norm 1 after their rounding to float16."""
     connection = apsw.Connection(str(path))
-    vectors = unpacked([row[0] for row in connection.execute("SELECT vector FROM vectors")])
+    stored = [row[0] for row in connection.execute("SELECT vector FROM vectors")]
+    vectors = unpacked(stored, len(stored[0]) // np.dtype("<f2").itemsize)
     connection.close()
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 

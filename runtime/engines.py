@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ondol.engine import Engine
-from ondol.errors import InputError, ManifestError, VariantError
+from ondol.errors import AgreementError, InputError, ManifestError, VariantError
 from ondol.manifest import Manifest, VariantRecord
 from ondol.runtime.backend import Backend
 from ondol.task import Task
 from ondol.variants import FASTEST_FIRST, Variant
+
+if TYPE_CHECKING:
+    from ondol.runtime.onnx_backend import OnnxBackend
+    from ondol.runtime.openvino_backend import OpenVinoBackend
+
+
+#: Far more than any engine gains from.
+_MOST_BATCH_TOKENS = 2**16
 
 
 def installed(variant: Variant) -> bool:
@@ -78,17 +86,27 @@ def open_backend(
         case Engine.ONNXRUNTIME:
             from ondol.runtime.onnx_backend import OnnxBackend
 
-            return OnnxBackend(
-                path, threads=threads, max_batch_tokens=_setting(record, "max_batch_tokens", int)
+            return _with_positions(
+                OnnxBackend(
+                    path,
+                    threads=threads,
+                    max_batch_tokens=_batch_tokens(record),
+                ),
+                manifest,
+                path,
             )
         case Engine.OPENVINO:
             from ondol.runtime.openvino_backend import OpenVinoBackend
 
-            return OpenVinoBackend(
+            return _with_positions(
+                OpenVinoBackend(
+                    path,
+                    threads=threads,
+                    max_batch_tokens=_batch_tokens(record),
+                    exact=record.name is Variant.ONNX_FP32,
+                ),
+                manifest,
                 path,
-                threads=threads,
-                max_batch_tokens=_setting(record, "max_batch_tokens", int),
-                exact=record.name is Variant.ONNX_FP32,
             )
         case Engine.LLAMA_CPP:
             from ondol.runtime.llama_backend import LlamaBackend
@@ -100,6 +118,31 @@ def open_backend(
                 flash_attention=_setting(record, "flash_attention", bool),
                 reranks=manifest.task is Task.RERANK,
             )
+
+
+def _with_positions(
+    backend: "OnnxBackend | OpenVinoBackend", manifest: Manifest, path: Path
+) -> Backend:
+    """Raises AgreementError if texts may be longer than the file has positions."""
+    most = manifest.architecture.max_tokens
+    if most <= backend.positions:
+        return backend
+    backend.close()
+    raise AgreementError(
+        f"{path} has {backend.positions} positions, but texts may have {most} tokens; the file and "
+        "the manifest are from different builds: run `ondol build` again"
+    )
+
+
+def _batch_tokens(record: VariantRecord) -> int:
+    """Raises ManifestError for batches that no memory would hold."""
+    tokens: int = _setting(record, "max_batch_tokens", int)
+    if not 0 <= tokens <= _MOST_BATCH_TOKENS:
+        raise ManifestError(
+            f"ondol.json: max_batch_tokens of the variant {record.name} is {tokens:,}; expected "
+            f"from 0 to {_MOST_BATCH_TOKENS:,}: build the bundle again"
+        )
+    return tokens
 
 
 def _setting(record: VariantRecord, name: str, kind: type) -> Any:

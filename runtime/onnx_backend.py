@@ -37,6 +37,7 @@ class OnnxBackend:
         self.parallel_runs = threads
         self.vocab_rows = encoder.vocab_rows
         self.columns = encoder.columns
+        self.positions = encoder.positions
         self.max_batch_tokens = max_batch_tokens
         self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = session

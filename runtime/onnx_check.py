@@ -7,18 +7,20 @@ and refuses what no graph of ours has. Numbers of fields are those of onnx/onnx.
 
 import math
 import mmap
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ondol.errors import BundleError
-from ondol.runtime.protobuf import Field, fields, packed
+from ondol.runtime.onnx_sizes import Node, Value, check_sizes
+from ondol.runtime.protobuf import Field, fields, packed, signed
 
 #: Under this key of the ONNX file's own metadata the converter notes the rows that it wrote.
 VOCAB_ROWS_KEY = "ondol.vocab_rows"
 
-#: Operators of the graphs that ondol has written, by domain. None of them makes its output much
-#: larger than its inputs, or contains a graph.
+#: Operators of the graphs that ondol has written, by domain. None of them contains a graph; how
+#: large they make their outputs is looked at by `ondol.runtime.onnx_sizes`.
 _OPERATORS = {
     "": {
         "Add", "BitShift", "BitwiseAnd", "Cast", "Concat", "DequantizeLinear", "Gather", "Gelu",
@@ -35,6 +37,9 @@ _ELEMENT_BYTES = {_FLOAT: 4, 2: 1, 3: 1, 6: 4, _INT64: 8}  # float, uint8, int8,
 #: AttributeProto.AttributeType: FLOAT, INT, STRING. Others hold tensors and graphs.
 _PLAIN_ATTRIBUTES = {1, 2, 3}
 
+#: Name of the one input.
+_INPUT = "input_ids"
+
 _MAX_RANK = 4
 _MAX_HEADS = 1024
 #: A vocabulary has at most 250,037 rows so far.
@@ -47,11 +52,13 @@ class OnnxEncoder:
 
     Attributes:
         columns: of its one output.
-        vocab_rows: as the converter noted it.
+        vocab_rows: as the converter noted it, and as its tables have them.
+        positions: the most tokens of a text.
     """
 
     columns: int
     vocab_rows: int
+    positions: int
 
 
 def check_onnx(path: Path) -> OnnxEncoder:
@@ -59,7 +66,8 @@ def check_onnx(path: Path) -> OnnxEncoder:
 
     Raises BundleError, with the node, constant or field, for anything that `ondol build` does not
     write: external data, sparse constants, functions, nested graphs, other operators, constants
-    whose shape is not that of their bytes, other inputs than token ids, more than one output.
+    whose shape is not that of their bytes, other inputs than token ids, more than one output,
+    values that grow beyond any encoder's.
     """
     try:
         with path.open("rb") as file:
@@ -91,7 +99,16 @@ def _model(message: memoryview) -> OnnxEncoder:
                 raise ValueError(f"the model has the field {field.number}: functions or training")
     if len(graphs) != 1:
         raise ValueError(f"it has {len(graphs)} graphs, expected one")
-    return OnnxEncoder(_graph(graphs[0]), _vocab_rows(metadata))
+    graph = _graph(graphs[0])
+    vocab_rows = _vocab_rows(metadata)
+    positions = check_sizes(
+        graph.nodes,
+        graph.constants,
+        text=_INPUT,
+        vocab_rows=vocab_rows,
+        file_bytes=len(message),
+    )
+    return OnnxEncoder(graph.columns, vocab_rows, positions)
 
 
 def _vocab_rows(metadata: Mapping[str, str]) -> int:
@@ -108,22 +125,30 @@ def _operator_set(message: memoryview) -> None:
         raise ValueError(f"it uses operators of {domain!r:.80}")
 
 
-def _graph(message: memoryview) -> int:
-    """GraphProto. Returns the columns of its output."""
+@dataclass(frozen=True)
+class _Graph:
+    """columns: of its output."""
+
+    nodes: Sequence[Node]
+    constants: Mapping[str, Value]
+    columns: int
+
+
+def _graph(message: memoryview) -> _Graph:
+    """GraphProto."""
     inputs: list[str] = []
     columns: list[int] = []
-    constants: dict[str, list[int]] = {}
-    scalings: list[_Scaling] = []
+    constants: dict[str, Value] = {}
+    nodes: list[Node] = []
     for field in fields(message):
         match field.number:
             case 1:
-                if (scaling := _node(field.bytes)) is not None:
-                    scalings.append(scaling)
+                nodes.append(_node(field.bytes))
             case 5:
-                name, shape = _constant(field.bytes)
+                name, constant = _constant(field.bytes)
                 if name in constants:
                     raise ValueError(f"it has the constant {name!r:.80} twice")
-                constants[name] = shape
+                constants[name] = constant
             case 11:
                 inputs.append(_input(field.bytes))
             case 12:
@@ -132,49 +157,45 @@ def _graph(message: memoryview) -> int:
                 pass
             case _:
                 raise ValueError(f"the graph has the field {field.number}, which none of ours has")
-    if inputs != ["input_ids"] or len(columns) != 1:
+    if inputs != [_INPUT] or len(columns) != 1:
         raise ValueError(
             f"it has the inputs {inputs!r:.200} and {len(columns)} outputs, expected input_ids and "
             "one output"
         )
-    for scaling in scalings:
-        _check_axis(scaling, constants)
-    return columns[0]
+    for node in nodes:
+        if node.operator == "DequantizeLinear":
+            _check_axis(node, constants)
+    return _Graph(nodes, constants, columns[0])
 
 
-@dataclass(frozen=True)
-class _Scaling:
-    """A DequantizeLinear: names of its values and scales, and the axis of the scales."""
-
-    values: str
-    scales: str
-    axis: int
-
-
-def _check_axis(scaling: _Scaling, constants: Mapping[str, list[int]]) -> None:
+def _check_axis(node: Node, constants: Mapping[str, Value]) -> None:
     """Scales lie along the last axis, one for each place; OpenVINO ends the process otherwise."""
-    scales = constants.get(scaling.scales, [])
+    if len(node.inputs) < 2:
+        raise ValueError(f"a DequantizeLinear has {len(node.inputs)} inputs")
+    scales = constants[node.inputs[1]].shape if node.inputs[1] in constants else ()
     if not scales:  # one scale for all
         return
+    axis = node.numbers.get("axis", 1)
     # Values that are computed are 4-bit weights, (inputs, outputs), with a scale per output.
-    values = constants.get(scaling.values)
+    values = constants.get(node.inputs[0])
     fits = (
-        scaling.axis == 1
+        axis == 1
         if values is None
-        else scaling.axis == len(values) - 1 and scales == values[-1:]
+        else axis == len(values.shape) - 1 and scales == values.shape[-1:]
     )
     if not fits:
         raise ValueError(
-            f"the scales {scaling.scales!r:.80} of shape {scales} do not lie along the axis "
-            f"{scaling.axis} of {scaling.values!r:.80}"
+            f"the scales {node.inputs[1]!r:.80} of shape {list(scales)} do not lie along the axis "
+            f"{axis} of {node.inputs[0]!r:.80}"
         )
 
 
-def _node(message: memoryview) -> _Scaling | None:
-    """NodeProto. Returns what a DequantizeLinear scales."""
+def _node(message: memoryview) -> Node:
+    """NodeProto."""
     operator = domain = ""
     inputs: list[str] = []
-    axis = 1  # the operator's default
+    outputs: list[str] = []
+    numbers: dict[str, int] = {}
     for field in fields(message):
         match field.number:
             case 1:
@@ -185,10 +206,11 @@ def _node(message: memoryview) -> _Scaling | None:
                 domain = field.text
             case 5:
                 name, value = _attribute(field.bytes)
-                axis = value if name == "axis" else axis
-            case 2 | 3:
-                # Names of values and its own: onnxruntime's Python reports on others to
-                # standard output.
+                if value is not None:
+                    numbers[name] = value
+            case 2:
+                outputs.append(field.text)
+            case 3:  # its name, which onnxruntime's Python reports to standard output if it is none
                 _ = field.text
             case 6:  # a text
                 pass
@@ -196,20 +218,18 @@ def _node(message: memoryview) -> _Scaling | None:
                 raise ValueError(f"a node has the field {field.number}")
     if operator not in _OPERATORS.get(domain, ()):
         raise ValueError(f"it has the operator {operator!r:.80} of {domain or 'ai.onnx'!r:.80}")
-    if operator != "DequantizeLinear":
-        return None
-    if len(inputs) < 2:
-        raise ValueError(f"a DequantizeLinear has {len(inputs)} inputs")
-    return _Scaling(inputs[0], inputs[1], axis)
+    if not inputs or len(outputs) != 1:
+        raise ValueError(f"{operator} has {len(inputs)} inputs and {len(outputs)} outputs")
+    return Node(operator, tuple(inputs), outputs[0], numbers)
 
 
-def _attribute(message: memoryview) -> tuple[str, int]:
+def _attribute(message: memoryview) -> tuple[str, int | None]:
     """AttributeProto. Returns its name, and its value if that is a whole number."""
     (name,) = _texts(message, 1)
-    value = 0
+    value = None
     for field in fields(message):
         if field.number == 3:
-            value = field.integer
+            value = signed(field.integer)
         # Queries are split into so many parts.
         if field.number == 3 and name == "num_heads" and not 1 <= field.integer <= _MAX_HEADS:
             raise ValueError(f"its attention has {field.integer:,} heads")
@@ -223,10 +243,10 @@ def _attribute(message: memoryview) -> tuple[str, int]:
     return name, value
 
 
-def _constant(message: memoryview) -> tuple[str, list[int]]:
-    """TensorProto. Returns its name and shape."""
+def _constant(message: memoryview) -> tuple[str, Value]:
+    """TensorProto. Returns its name and what it is."""
     name, kind, shape = "", 0, []
-    held: int | None = None
+    held = memoryview(b"")
     for field in fields(message):
         match field.number:
             case 1:
@@ -236,7 +256,7 @@ def _constant(message: memoryview) -> tuple[str, list[int]]:
             case 8:
                 name = field.text
             case 9:
-                held = len(field.bytes)
+                held = field.bytes
             case 13 | 14:
                 raise ValueError(f"the constant {name!r:.80} lies in another file")
             case _:
@@ -244,11 +264,13 @@ def _constant(message: memoryview) -> tuple[str, list[int]]:
     if kind not in _ELEMENT_BYTES or len(shape) > _MAX_RANK:
         raise ValueError(f"the constant {name!r:.80} is of type {kind} with {len(shape)} axes")
     size = math.prod(shape) * _ELEMENT_BYTES[kind]
-    if size != held:
+    if size != len(held):
         raise ValueError(
-            f"the constant {name!r:.80} of shape {shape} has {held or 0:,} bytes, expected {size:,}"
+            f"the constant {name!r:.80} of shape {shape} has {len(held):,} bytes, expected {size:,}"
         )
-    return name, shape
+    of_sizes = kind == _INT64 and size <= _MAX_RANK * _ELEMENT_BYTES[_INT64]
+    numbers = struct.unpack(f"<{size // 8}q", held) if of_sizes else None
+    return name, Value(tuple(shape), numbers)
 
 
 def _input(message: memoryview) -> str:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ondol.errors import BundleError, ClosedError, EngineError, MissingDependencyError
+from ondol.errors import (
+    AgreementError,
+    BundleError,
+    ClosedError,
+    EngineError,
+    MissingDependencyError,
+)
 from ondol.runtime.backend import Output, split_outputs
 from ondol.runtime.lone_calls import LoneCalls
 from ondol.runtime.onnx_check import check_onnx
@@ -58,7 +64,9 @@ class OpenVinoBackend:
                 "openvino clips products of unsigned and signed bytes on this processor, which "
                 "has no VNNI; use the engine onnxruntime"
             )
-        self.columns = check_onnx(path).columns
+        encoder = check_onnx(path)
+        self.columns = encoder.columns
+        self.positions = encoder.positions
         self._core = openvino.Core()
         self._model = read_encoder(self._core, path)
         try:
@@ -79,6 +87,12 @@ class OpenVinoBackend:
 
     def outputs(self, sequences: Sequence[Sequence[int]], *, alone: bool = False) -> list[Output]:
         ids = np.asarray(sequences, dtype=np.int64)  # (texts, tokens)
+        # OpenVINO would read outside the table.
+        if ids.min() < 0 or ids.max() >= self.vocab_rows:
+            raise AgreementError(
+                f"token ids go from {ids.min()} to {ids.max()}, but {self._path} has rows 0 to "
+                f"{self.vocab_rows - 1}; tokenizer and model are from different builds"
+            )
         requests = self._requests_for(ids.size, alone=alone)
         try:
             states = requests.run(ids)

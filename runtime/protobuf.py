@@ -81,6 +81,11 @@ def packed(field: Field) -> list[int]:
     return found
 
 
+def signed(number: int) -> int:
+    """A varint as the int64 that it stands for: negative ones are two's complement."""
+    return number - 2**64 if number >= 2**63 else number
+
+
 def _cut(message: memoryview, at: int, length: int) -> memoryview:
     if length > len(message) - at:
         raise ValueError(f"a field has {length:,} bytes where {len(message) - at:,} are left")

@@ -56,7 +56,8 @@ def steps(part: Any) -> Iterator[dict[str, Any]]:
     while pending:
         step = pending.pop()
         if step.get("type") == "Sequence":
-            pending += step.get("normalizers") or step.get("pretokenizers") or step["processors"]
+            for name in ("normalizers", "pretokenizers", "processors"):
+                pending += step.get(name, [])
         else:
             yield step
 

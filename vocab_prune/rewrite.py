@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ondol.checkpoint import Checkpoint, canonical_name
+from ondol.checkpoint import Checkpoint, canonical_name, understood
 from ondol.errors import ConversionError, MissingDependencyError, OutputError
 from ondol.vocab_prune.unigram import UnigramVocabulary
 
@@ -147,6 +147,11 @@ def prune_state(
     pruned = {}
     for name, tensor in state.items():
         if canonical_name(name) in _ROW_TENSORS:
+            if not tensor.ndim or tensor.shape[0] != rows:
+                raise ConversionError(
+                    f"the tensor {name} has shape {tuple(tensor.shape)}; expected {rows:,} rows, "
+                    "as config.json says"
+                )
             pruned[name] = tensor.index_select(0, index).contiguous()
         elif tensor.ndim and tensor.shape[0] == rows:
             raise ConversionError(
@@ -175,13 +180,25 @@ def write_pruned_checkpoint(source: Checkpoint, kept: Sequence[int], out: Path) 
             f"tokenizer.json has {len(vocabulary):,} entries but the word embedding only "
             f"{source.architecture.vocab_rows:,} rows; they are not of one model"
         )
-    new_ids = _new_ids(vocabulary, kept)
     state = prune_state(source.load_state(), source.architecture.vocab_rows, kept)
     try:
         save_file(state, out / "model.safetensors", metadata={"format": "pt"})
     except SafetensorError as error:
         # Its own error for a full disk too; it does not say which file.
         raise OutputError(f"cannot write model.safetensors into {out.parent}: {error}") from error
+    with understood(source.directory):
+        return _write_files(source, tokenizer, vocabulary, kept, out)
+
+
+def _write_files(
+    source: Checkpoint,
+    tokenizer: Mapping[str, Any],
+    vocabulary: UnigramVocabulary,
+    kept: Sequence[int],
+    out: Path,
+) -> list[str]:
+    """All but the weights. Returns the names of the files that were not taken along."""
+    new_ids = _new_ids(vocabulary, kept)
     _write_json(out / "tokenizer.json", prune_tokenizer_json(tokenizer, kept), indent=None)
     _write_json(out / "config.json", _pruned_config(source.config, new_ids))
 

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ondol.errors import CheckpointError, MissingDependencyError
+from ondol.errors import CheckpointError, MissingDependencyError, OndolError
 from ondol.json_files import read_json
 from ondol.task import Task
 
@@ -101,14 +102,8 @@ class Checkpoint:
         self.directory = directory
         if not directory.is_dir():
             raise CheckpointError(f"{directory} is not a directory; expected a checkpoint")
-        try:
+        with understood(directory):
             self._describe()
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # A value of another kind than its name promises, anywhere in the files.
-            raise CheckpointError(
-                f"the configuration of {directory} is damaged ({error!r:.200}); save the model "
-                "again with save_pretrained"
-            ) from error
 
     def _describe(self) -> None:
         self.config = self.read_json("config.json")
@@ -485,6 +480,29 @@ class Checkpoint:
             if all(re.search(rf"""['"]{role}: """, text) for role in ("query", "passage")):
                 return Prompts({"query": "query: ", "passage": "passage: "}, "README.md")
         return Prompts({}, "none found")
+
+
+@contextmanager
+def understood(directory: Path) -> Iterator[None]:
+    """A value of another kind than its name promises, anywhere in a checkpoint's JSON files, as
+    CheckpointError.
+    """
+    try:
+        yield
+    except OndolError:
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise CheckpointError(
+            f"the configuration of {directory} is damaged ({error!r:.200}); save the model "
+            "again with save_pretrained"
+        ) from error
 
 
 def canonical_name(name: str) -> str:

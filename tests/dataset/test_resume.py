@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,42 @@ def test_a_run_file_that_is_none_is_refused(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "_run.json").write_text(content)
     with pytest.raises(ResumeError, match=message):
+        embed_dataset(data_set, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda run: run.update(settings=[]),
+        lambda run: run["settings"].update(identity=7),
+        lambda run: run.update(partitions=7),
+        lambda run: run["partitions"][0].pop("stamp"),
+        lambda run: run["partitions"][0].update(source=[]),
+        lambda run: run["partitions"].append(None),
+    ],
+)
+def test_a_damaged_run_file_is_refused(
+    tmp_path: Path, data_set: Path, change: Callable[[Any], object]
+) -> None:
+    embed_dataset(data_set, tmp_path / "out")
+    path = tmp_path / "out" / "_run.json"
+    run = json.loads(path.read_text())
+    change(run)
+    path.write_text(json.dumps(run))
+    with pytest.raises(ResumeError, match=r"_run\.json cannot be read"):
+        embed_dataset(data_set, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "change", [{"failed": "many"}, {"rows": None}, {"tokens": 1.5}, {"name": "part-00000"}]
+)
+def test_a_damaged_record_is_named(
+    tmp_path: Path, data_set: Path, change: Mapping[str, Any]
+) -> None:
+    embed_dataset(data_set, tmp_path / "out")
+    path = tmp_path / "out" / "_partitions" / "part-00001.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ResumeError, match=r"_partitions/part-00001\.json cannot be read"):
         embed_dataset(data_set, tmp_path / "out")
 
 

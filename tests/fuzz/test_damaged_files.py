@@ -9,11 +9,16 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file, save_file
+
+from ondol.search import update
+from ondol.testing import FakeEmbedder
 
 CASES = int(os.environ.get("ONDOL_FUZZ_CASES", "60"))
 PROGRAM = Path(__file__).with_name("damage.py")
@@ -35,10 +40,31 @@ READERS = [
     ("gguf/model-f16.gguf", "gguf-f16", "off"),
 ]
 
+#: The same of a reranker's bundle.
+RERANKER_READERS = [
+    ("ondol.json", "rerank:onnx-fp32", "quick"),
+    ("reference.json", "rerank:onnx-fp32", "quick"),
+    ("onnx/model-int8.onnx", "rerank:onnx-int8", "off"),
+    ("gguf/model-q8_0.gguf", "rerank:gguf-q8_0", "off"),
+]
 
-def outcomes(directory: Path, name: str, variant: str, check: str) -> Counter[str]:
+#: Of a checkpoint, for which weights are cut into two files with an index.
+CHECKPOINT_FILES = [
+    "config.json",
+    "modules.json",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+]
+
+
+def outcomes(directory: Path, name: str, reader: str, check: str = "off") -> Counter[str]:
     """Run all cases in one child. Fails with the case that ended or stopped it."""
-    command = [sys.executable, PROGRAM, directory, name, variant, check, "0", str(CASES)]
+    command = [sys.executable, PROGRAM, directory, name, reader, check, "0", str(CASES)]
     child = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST * CASES)
     lines = [json.loads(line) for line in child.stdout.splitlines()]
     assert child.returncode == 0, (child.returncode, lines[-1:], child.stderr[-2000:])
@@ -57,6 +83,50 @@ def test_a_file_of_a_bundle(
     assert found.total() - found["read"] > 0, "no case did any damage"
 
 
+@pytest.mark.parametrize(("name", "reader", "check"), RERANKER_READERS)
+def test_a_file_of_a_reranker(
+    tiny_reranker: Path, tmp_path: Path, name: str, reader: str, check: str
+) -> None:
+    bundle = Path(shutil.copytree(tiny_reranker / "bundle", tmp_path / "bundle"))
+    found = outcomes(bundle, name, reader, check)
+    assert found.total() - found["read"] > 0, "no case did any damage"
+
+
+def test_files_of_a_checkpoint(make_checkpoint: Callable[..., Path]) -> None:
+    checkpoint = make_checkpoint()
+    cut_in_two(checkpoint / "model.safetensors")
+    found = outcomes(checkpoint, ",".join(CHECKPOINT_FILES), "checkpoint")
+    assert found.keys() <= {"read", "CheckpointError", "ConversionError", "InputError"}
+    assert found["CheckpointError"] > 0
+
+
+def cut_in_two(weights: Path) -> None:
+    """As transformers' save_pretrained does with large ones, but the first file keeps its name."""
+    tensors = load_file(weights)
+    names = sorted(tensors)
+    files = {weights.name: names[::2], "second.safetensors": names[1::2]}
+    for name, part in files.items():
+        save_file({key: tensors[key] for key in part}, weights.with_name(name))
+    index = {"weight_map": {key: name for name, part in files.items() for key in part}}
+    weights.with_name("model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def test_an_index(tmp_path: Path) -> None:
+    (tmp_path / "documents").mkdir()
+    for number in range(20):
+        (tmp_path / "documents" / f"{number}.md").write_text(f"# 여행\n\n국내 {number}")
+    update(
+        tmp_path / "index.sqlite3",
+        tmp_path / "documents",
+        FakeEmbedder(dimension=8, prompts={}),
+    )
+    found = outcomes(tmp_path, "index.sqlite3", "index")
+    assert found["IndexDamagedError"] > 0
+    assert found.keys() <= {
+        "read", "IndexDamagedError", "IndexFormatError", "IndexModelError", "IndexNotFoundError",
+    }  # fmt: skip
+
+
 def test_files_of_texts(tmp_path: Path) -> None:
     texts = ["가나", "a, b", 'c "d"', ""]
     pq.write_table(pa.table({"text": texts, "n": range(4)}), tmp_path / "a.parquet")
@@ -65,6 +135,6 @@ def test_files_of_texts(tmp_path: Path) -> None:
     quoted = ['"' + text.replace('"', '""') + '",1' for text in texts]
     (tmp_path / "a.csv").write_text("\n".join(["text,n", *quoted]), encoding="utf-8")
     for name in ("a.jsonl", "a.csv", "a.parquet"):
-        found = outcomes(tmp_path, name, "input", "off")
+        found = outcomes(tmp_path, name, "texts")
         assert found.keys() <= {"read", "InputError"}
         assert found["InputError"] > 0

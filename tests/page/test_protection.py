@@ -76,3 +76,26 @@ def test_the_protocols_are_as_without_a_page(make_client: MakeClient) -> None:
     # TEI's clients post to "/".
     assert len(client.post("/", json={"inputs": "a"}).json()[0]) == 64
     assert client.get("/health").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ui/%2e%2e/routes.py",
+        "/ui/..%2froutes.py",
+        "/ui/..%5croutes.py",
+        "/ui/%2e%2e%2f%2e%2e%2ferrors.py",
+        "/ui/app.js/%2e%2e/%2e%2e/routes.py",
+        "/ui/%2fetc/hostname",
+        "/ui//etc/hostname",
+        "/ui/%252e%252e/routes.py",
+        "/ui/a%00.js",
+        "/ui/" + "a" * 5000,
+        "/ui/",
+        "/ui/%ff",
+    ],
+)
+def test_no_path_leaves_the_folder_of_the_page(make_client: MakeClient, path: str) -> None:
+    answer = make_client().get(path)
+    assert answer.status_code in (400, 404), answer.text
+    assert "import" not in answer.text

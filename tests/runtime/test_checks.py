@@ -171,6 +171,8 @@ def test_a_normal_form_does_not_disturb_the_self_test(bundle: Path) -> None:
         (lambda m: m["tokenizer"].update(path="../x.json"), "lie inside its directory"),
         (lambda m: m["tokenizer"].update(path="/etc/passwd"), "lie inside its directory"),
         (lambda m: m["variants"][0]["scheme"].clear(), "max_batch_tokens"),
+        (lambda m: m["variants"][0]["scheme"].update(max_batch_tokens=2**40), "from 0 to 65,536"),
+        (lambda m: m["variants"][0]["scheme"].update(max_batch_tokens=-1), "from 0 to 65,536"),
     ],
 )
 def test_a_damaged_manifest(bundle: Path, change: Any, message: str) -> None:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from ondol.engine import Engine
 from ondol.errors import (
+    AgreementError,
     BundleError,
     ClosedError,
     EngineError,
@@ -203,3 +204,11 @@ def test_the_second_long_call_alone_gets_all_threads(
     second = backend.outputs(IDS[:1], alone=True)[0]
     assert backend._wide is not None
     assert second.tobytes() == first.tobytes()
+
+
+@pytest.mark.parametrize("outside", [-1, 17, 2**40])
+def test_ids_outside_the_table_are_refused(tiny_bundle: Path, outside: int) -> None:
+    """OpenVINO would read what lies there; `check="off"` does not matter here."""
+    backend = open_backend(tiny_bundle, "onnx-int8", threads=1)
+    with pytest.raises(AgreementError, match=r"has rows 0 to 16; tokenizer and model"):
+        backend.outputs([[0, outside, 2]])

@@ -244,7 +244,7 @@ def test_the_centre_of_the_signs_is_the_mean_when_passages_have_doubled(
     rows = connection.execute(
         "SELECT vector, bits FROM vectors JOIN signs USING (passage)"
     ).fetchall()
-    vectors = unpacked([vector for vector, _ in rows])
+    vectors = unpacked([vector for vector, _ in rows], 64)
     assert [bits for _, bits in rows] == [row.tobytes() for row in signs(vectors, vectors.mean(0))]
     assert not np.array_equal(signs(vectors, vectors.mean(0)), signs(vectors, np.zeros(64)))
 

@@ -241,3 +241,32 @@ def test_a_damaged_vocabulary_is_refused(tiny_tokenizer: dict[str, Any], vocab: 
     tiny_tokenizer["model"]["vocab"] = vocab
     with pytest.raises(CheckpointError, match="no list of pieces with scores"):
         UnigramVocabulary.from_json(tiny_tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("tokenizer.json", {"post_processor": {"type": "BertProcessing", "sep": 7, "cls": 7}}),
+        ("tokenizer.json", {"padding": True}),
+        ("tokenizer_config.json", {"added_tokens_decoder": ["<s>"]}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"first": {}}}),
+    ],
+)
+def test_a_value_of_another_kind_is_a_damaged_checkpoint(
+    make_checkpoint: Any, tmp_path: Path, name: str, change: dict[str, Any]
+) -> None:
+    directory = make_checkpoint()
+    content = json.loads((directory / name).read_text())
+    (directory / name).write_text(json.dumps({**content, **change}))
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(CheckpointError, match=r"the configuration of .* is damaged"):
+        write_pruned_checkpoint(Checkpoint(directory), range(17), out)
+
+
+def test_a_word_embedding_of_other_rows_is_refused(make_checkpoint: Any, tmp_path: Path) -> None:
+    directory = make_checkpoint()
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**config, "vocab_size": 30}))
+    with pytest.raises(ConversionError, match=r"has shape \(20, 32\); expected 30 rows"):
+        write_pruned_checkpoint(Checkpoint(directory), range(17), tmp_path)

@@ -11,7 +11,7 @@ Programs that read a folder of Parquet pass over names that begin with "_" or ".
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ondol.dataset.partitions import Partition
@@ -91,7 +91,13 @@ def finished(folder: Folder) -> Iterator[PartitionRecord]:
     for name, content in folder.read_all(names).items():
         try:
             record = PartitionRecord(**json.loads(content))
-        except (ValueError, TypeError) as error:
+            if name != f"{prefix}{record.name}.json":
+                raise ValueError(f"it is the record of {record.name!r:.80}")
+            for field in fields(record):
+                value = getattr(record, field.name)
+                if type(value) is not field.type:
+                    raise TypeError(f"its {field.name} is {value!r:.80}")
+        except (RecursionError, TypeError, ValueError) as error:
             raise ResumeError(
                 f"{folder.url}/{name} cannot be read ({error}): remove it, and its part is made "
                 "again"

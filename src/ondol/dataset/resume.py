@@ -9,6 +9,7 @@ from ondol.dataset.output import RUN_FILE, write_json
 from ondol.dataset.partitions import Partition
 from ondol.dataset.storage import Folder
 from ondol.errors import ResumeError
+from ondol.records import json_kind
 
 #: Of the files of the output folder; a later version of this program may know others.
 _VERSION = 1
@@ -45,18 +46,22 @@ def begin(folder: Folder, job: Job, partitions: Sequence[Partition]) -> None:
 def _parsed(folder: Folder, content: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(content)
+        if not isinstance(found, dict):
+            raise TypeError(f"it holds {json_kind(found)}")
         if found["version"] != _VERSION:
             raise ResumeError(
                 f"{folder.url}/{RUN_FILE} is of version {found['version']!r}, this program knows "
                 f"{_VERSION}: finish it with the program that began it, or choose another --out"
             )
-        dict(found["settings"])
-        {partition["name"]: partition for partition in found["partitions"]}
-    except (ValueError, KeyError, TypeError) as error:
+        if not isinstance(found["settings"].get("identity", {}), dict):
+            raise TypeError("its identity is no object")
+        for one in found["partitions"]:
+            _ = {one["source"]: (one["row_groups"], one["bytes"], one["stamp"])}
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ResumeError(
             f"{folder.url}/{RUN_FILE} cannot be read ({error!r}): choose another --out, or empty it"
         ) from error
-    return dict(found)
+    return found
 
 
 def _compare(folder: Folder, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -20,7 +20,14 @@ def packed(vector: NDArray[np.float32]) -> bytes:
     return vector.astype("<f2").tobytes()
 
 
-def unpacked(vectors: list[bytes]) -> NDArray[np.float32]:
-    """(n, dim) float32 of n stored vectors, n at least 1."""
-    rows = np.frombuffer(b"".join(vectors), dtype="<f2")
-    return rows.reshape(len(vectors), -1).astype(np.float32)
+def unpacked(vectors: list[bytes], dimension: int) -> NDArray[np.float32]:
+    """(n, dimension) float32 of n stored vectors.
+
+    Raises TypeError or ValueError if one is none of `packed`, or not finite.
+    """
+    if any(len(vector) != 2 * dimension for vector in vectors):
+        raise ValueError(f"a vector does not have {dimension:,} elements")
+    rows = np.frombuffer(b"".join(vectors), dtype="<f2").astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise ValueError("a vector holds NaN or infinity")
+    return rows.reshape(len(vectors), dimension)

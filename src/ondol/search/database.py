@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ondol.errors import (
     IndexBusyError,
     IndexDamagedError,
     IndexFormatError,
     IndexNotFoundError,
     MissingDependencyError,
+    OndolError,
     SearchError,
 )
 
@@ -36,6 +39,17 @@ _PATIENCE_MS = 10_000
 
 #: Pages that a connection keeps in memory: the signs and the common words of 100,000 passages.
 _CACHE_KIBIBYTES = 64 * 1024
+
+#: What an update writes, and its types as JSON gives them.
+_SETTINGS: Mapping[str, Any] = {
+    "identity": dict,
+    "variant": str,
+    "bundle": str | None,
+    "root": str,
+    "centre": list | None,
+    "centred_at": int,
+    "updated": str | None,
+}
 
 _SCHEMA = """\
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -141,9 +155,24 @@ def connect(path: Path) -> "apsw.Connection":
 
 
 def read_settings(connection: "apsw.Connection") -> dict[str, Any]:
-    """What `create` was given."""
-    rows = connection.execute("SELECT name, value FROM settings")
-    return {name: json.loads(value) for name, value in rows}
+    """What `create` was given. Raises IndexDamagedError if they are not what an update writes."""
+    path = Path(connection.filename)
+    with understood(path):
+        rows = connection.execute("SELECT name, value FROM settings")
+        found = {name: json.loads(value) for name, value in rows}
+        for name, kinds in _SETTINGS.items():
+            if not isinstance(found[name], kinds):
+                raise TypeError(f"its setting {name} is {found[name]!r:.80}")
+        identity, centre = found["identity"], found["centre"]
+        if not all(isinstance(value, str) for value in identity.values()):
+            raise TypeError(f"its setting identity is {identity!r:.80}")
+        if centre is not None and np.array(centre, np.float32).shape != (_dimension(identity),):
+            raise ValueError("its centre does not have the dimension of its vectors")
+    return found
+
+
+def _dimension(identity: Mapping[str, str]) -> int:
+    return int(identity["dimension"])
 
 
 def write_setting(connection: "apsw.Connection", name: str, value: Any) -> None:
@@ -182,11 +211,11 @@ def reported(path: Path) -> Iterator[None]:
     apsw = apsw_module()
     try:
         yield
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise IndexDamagedError(
-            f"{path} is damaged or no SQLite database ({error}); it holds nothing but what "
-            "`ondol index FOLDER` can make again: remove it and index again"
-        ) from error
+    # SQLError: a table or column is not there. Others: a value is larger or of another type than
+    # any of ours.
+    except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError, apsw.TooBigError,
+            apsw.MismatchError) as error:  # fmt: skip
+        raise _damaged(path, error) from error
     # Rows contradict each other only if two updates write them.
     except (apsw.BusyError, apsw.ConstraintError) as error:
         raise IndexBusyError(
@@ -195,6 +224,26 @@ def reported(path: Path) -> Iterator[None]:
     except (apsw.IOError, apsw.FullError, apsw.CantOpenError, apsw.ReadOnlyError,
             apsw.PermissionsError) as error:  # fmt: skip
         raise SearchError(f"cannot read or write {path}: {error}") from error
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Whatever a row holds that none of ours does, as IndexDamagedError. SQLite keeps any type in
+    any column, and checks neither JSON nor UTF-8.
+    """
+    try:
+        yield
+    except OndolError:
+        raise
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> IndexDamagedError:
+    return IndexDamagedError(
+        f"{path} is damaged or no SQLite database ({error}); it holds nothing but what "
+        "`ondol index FOLDER` can make again: remove it and index again"
+    )
 
 
 def _connect(path: Path, *, create: bool) -> "apsw.Connection":

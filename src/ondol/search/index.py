@@ -17,10 +17,10 @@ from ondol.closing import Closing
 from ondol.errors import ClosedError, InputError
 from ondol.search.codes import signs, unpacked
 from ondol.search.compatibility import check_model
-from ondol.search.database import connect, read_settings, reported, snapshot
+from ondol.search.database import connect, read_settings, reported, snapshot, understood
 from ondol.search.document import Unit
 from ondol.search.fusion import reciprocal_rank_fusion
-from ondol.search.indexing import root_of
+from ondol.search.indexing import is_below_root, root_of
 from ondol.search.model import Model
 from ondol.search.snippet import snippet
 from ondol.search.word_query import match_expression
@@ -156,7 +156,7 @@ class Index(Closing):
             raise InputError(f"limit is {limit}; expected a whole number from 1")
         vector = self._model.encode_query(query, normalize_embeddings=True)
         connection = self._connection()
-        with reported(self._path), snapshot(connection):
+        with reported(self._path), understood(self._path), snapshot(connection):
             by_vector = self._nearest(connection, vector, max(DEPTH, limit))
             by_words = self._matching(connection, query, max(DEPTH, limit))
             fused = reciprocal_rank_fusion(by_vector, by_words)
@@ -185,14 +185,14 @@ class Index(Closing):
         vector: (dim,) float32, of a query.
         """
         connection = self._connection()
-        with reported(self._path), snapshot(connection):
+        with reported(self._path), understood(self._path), snapshot(connection):
             return self._nearest(connection, vector, depth)
 
     def matching(self, text: str, depth: int = DEPTH) -> list[int]:
         """Passages by words alone: their numbers, by BM25 of the terms of `text`, best first."""
         connection = self._connection()
         query = unicodedata.normalize("NFC", text)
-        with reported(self._path), snapshot(connection):
+        with reported(self._path), understood(self._path), snapshot(connection):
             return self._matching(connection, query, depth)
 
     def stats(self) -> Stats:
@@ -241,8 +241,7 @@ class Index(Closing):
     def _nearest(
         self, connection: "apsw.Connection", vector: NDArray[np.float32], depth: int
     ) -> list[int]:
-        stored = connection.execute("SELECT value FROM settings WHERE name = 'centre'").get
-        centre = json.loads(stored)
+        centre = read_settings(connection)["centre"]
         if centre is None:
             return []  # nothing is indexed yet
         bits = signs(vector[None], np.array(centre, dtype=np.float32))[0].tobytes()
@@ -254,7 +253,9 @@ class Index(Closing):
         ).fetchall()
         if not rows:
             return []
-        similarities = unpacked([stored for _, stored in rows]) @ vector  # (candidates,)
+        similarities = (
+            unpacked([stored for _, stored in rows], len(vector)) @ vector
+        )  # (candidates,)
         order = np.argsort(-similarities, kind="stable")[:depth]
         return [rows[place][0] for place in order]
 
@@ -273,7 +274,16 @@ class Index(Closing):
             "FROM passages JOIN files ON files.id = passages.file WHERE passages.id = ?",
             (number,),
         ).get
-        return _Row(*found)
+        if found is None:
+            raise LookupError(f"it lacks the passage {number}")
+        path, unit, first, last, start, stop, headings, text = found
+        if not is_below_root(path):
+            raise ValueError(f"it has the path {path!r:.200}")
+        if not (isinstance(text, str) and isinstance(start, int) and isinstance(stop, int)):
+            raise TypeError(f"its passage {number} is no text of a file")
+        return _Row(
+            path, Unit(unit), _place(first), _place(last), start, stop, _headings(headings), text
+        )
 
     def _hit(
         self,
@@ -287,12 +297,12 @@ class Index(Closing):
         return Hit(
             file=unicodedata.normalize("NFC", row.path),
             path=self._root / row.path,
-            unit=Unit(row.unit),
+            unit=row.unit,
             first=row.first,
             last=row.last,
             start=row.start,
             end=row.stop,
-            headings=tuple(json.loads(row.headings)),
+            headings=row.headings,
             text=row.text,
             snippet=part.text,
             highlights=part.highlights,
@@ -308,13 +318,26 @@ class _Row:
     """A passage as it is stored, with its file."""
 
     path: str
-    unit: str
+    unit: Unit
     first: int | None
     last: int | None
     start: int
     stop: int
-    headings: str
+    headings: tuple[str, ...]
     text: str
+
+
+def _place(value: object) -> int | None:
+    if value is not None and not isinstance(value, int):
+        raise TypeError(f"it has the line or page {value!r:.80}")
+    return value
+
+
+def _headings(stored: str) -> tuple[str, ...]:
+    found = json.loads(stored)
+    if not isinstance(found, list) or not all(isinstance(heading, str) for heading in found):
+        raise TypeError(f"it has the headings {found!r:.80}")
+    return tuple(found)
 
 
 def _places(ranking: Sequence[int]) -> dict[int, int]:
@@ -323,4 +346,4 @@ def _places(ranking: Sequence[int]) -> dict[int, int]:
 
 def _document(row: _Row) -> str:
     """What a reranker reads of a passage."""
-    return "\n".join((*json.loads(row.headings), row.text))
+    return "\n".join((*row.headings, row.text))

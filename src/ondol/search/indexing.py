@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ondol.search.database import (
     read_settings,
     reported,
     transaction,
+    understood,
     write_setting,
 )
 from ondol.search.document import Unit, UnreadableError
@@ -199,6 +200,17 @@ def root_of(path: Path, settings: dict[str, Any]) -> Path:
     return (path.resolve().parent / relative).resolve()
 
 
+def is_below_root(path: object) -> bool:
+    """Whether a file's path, as an index has it, stays below the folder that was indexed. An index
+    may come from elsewhere, and the page opens files by it.
+    """
+    if not isinstance(path, str) or "\0" in path:
+        return False
+    # Drives and backslashes lead elsewhere on Windows; elsewhere they are letters of a name.
+    pure = PureWindowsPath(path) if os.name == "nt" else PurePosixPath(path)
+    return bool(pure.parts) and not pure.anchor and ".." not in pure.parts
+
+
 def _relative(folder: Path, path: Path) -> str:
     try:
         return Path(os.path.relpath(folder, path.resolve().parent)).as_posix()
@@ -219,6 +231,7 @@ class _Update:
     ) -> None:
         self.report = UpdateReport()
         self._connection = connection
+        self._path = path
         self._folder = folder
         self._model = model
         self._report_progress = report_progress
@@ -238,10 +251,13 @@ class _Update:
 
     def run(self) -> None:
         """Do it all."""
-        rows = self._connection.execute(
-            "SELECT path, id, bytes, mtime_ns, sha256, complete, problem FROM files"
-        )
-        self._known = {path: _Known(*values) for path, *values in rows}
+        with understood(self._path):
+            rows = self._connection.execute(
+                "SELECT path, id, bytes, mtime_ns, sha256, complete, problem FROM files"
+            )
+            self._known = {path: _Known(*values) for path, *values in rows}
+            if outside := [path for path in self._known if not is_below_root(path)]:
+                raise ValueError(f"it has the path {outside[0]!r:.200}")
         seen: set[str] = set()
         to_read: list[Found] = []
         for found in walk(self._folder):
@@ -448,7 +464,8 @@ class _Update:
         if count < 2 * self._centred_at or self._centred_at >= _SETTLED:
             return
         rows = run("SELECT passage, vector FROM vectors").fetchall()
-        vectors = unpacked([vector for _, vector in rows])
+        with understood(self._path):
+            vectors = unpacked([vector for _, vector in rows], self._model.dimension)
         self._centre, self._centred_at = vectors.mean(axis=0), count
         self._connection.executemany(
             "UPDATE signs SET bits = ? WHERE passage = ?",
