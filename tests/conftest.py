@@ -1,6 +1,7 @@
 """Fixtures that every folder of tests uses: a tiny tokenizer, tiny checkpoints, shared data."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from hypothesis import settings
 # Machines that run this are shared: a slow example says nothing about the code.
 settings.register_profile("ondol", deadline=None)
 settings.load_profile("ondol")
+
+# A shell gives what it runs in the background a Ctrl-C that is ignored, and the commands that
+# the tests start inherit it (POSIX, Shell Command Language, "Asynchronous Lists").
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: A dozen ordinary pieces that can be checked by hand, between XLM-R's special tokens, in the order
 #: of their scores as SentencePiece writes them.
