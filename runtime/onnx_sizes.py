@@ -16,8 +16,9 @@ import numpy as np
 #: take 17 until they are a matrix.
 _MAX_FOLDED = 24
 
-#: Values that may be kept at a time, for each token: of a layer of 4,096 columns some 30,000.
-_MAX_LIVE = 2**18
+#: Values that may be kept at a time, for each token: of a layer of 4,096 columns some 30,000, and
+#: for each head one of every other token.
+_MAX_LIVE = 2**19
 
 #: Attention and the split of 4-bit rows have four axes.
 _MAX_RANK = 5

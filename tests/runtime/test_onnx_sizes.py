@@ -68,7 +68,7 @@ def other_table(graph: Any) -> None:
 
 def many_kept(graph: Any) -> None:
     """Values of which each is harmless, all read at the end."""
-    names = [f"kept{number}" for number in range(9000)]
+    names = [f"kept{number}" for number in range(12_000)]
     for name in names:
         graph.node.append(helper.make_node("Tanh", ["embeddings"], [name]))
     graph.node.append(helper.make_node("Concat", names, ["all"], axis=1))
