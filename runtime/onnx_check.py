@@ -93,8 +93,10 @@ def _model(message: memoryview) -> OnnxEncoder:
             case 14:
                 key, value = _texts(field.bytes, 1, 2)
                 metadata[key] = value
-            case 1 | 2 | 3 | 4 | 5 | 6:  # versions, and who made it
+            case 1 | 5:  # versions
                 pass
+            case 2 | 3 | 4 | 6:  # who made it; see _node for why it has to be text
+                _ = field.text
             case _:
                 raise ValueError(f"the model has the field {field.number}: functions or training")
     if len(graphs) != 1:
@@ -154,7 +156,7 @@ def _graph(message: memoryview) -> _Graph:
             case 12:
                 columns.append(_output(field.bytes))
             case 2 | 10:  # its name and a text
-                pass
+                _ = field.text
             case _:
                 raise ValueError(f"the graph has the field {field.number}, which none of ours has")
     if inputs != [_INPUT] or len(columns) != 1:
@@ -210,10 +212,10 @@ def _node(message: memoryview) -> Node:
                     numbers[name] = value
             case 2:
                 outputs.append(field.text)
-            case 3:  # its name, which onnxruntime's Python reports to standard output if it is none
+            case 3 | 6:
+                # Its name and a text. Where bytes that are no text get into one of its messages,
+                # onnxruntime's Python writes to standard output.
                 _ = field.text
-            case 6:  # a text
-                pass
             case _:
                 raise ValueError(f"a node has the field {field.number}")
     if operator not in _OPERATORS.get(domain, ()):
@@ -236,6 +238,8 @@ def _attribute(message: memoryview) -> tuple[str, int | None]:
         # tanh for erf moves a vector by less than int8 does: no self-test could tell.
         if field.number == 4 and name == "approximate" and field.text != "none":
             raise ValueError(f"its Gelu is approximated by {field.text!r:.80}, expected erf")
+        if field.number in (4, 13):
+            _ = field.text
         if field.number == 20 and field.integer not in _PLAIN_ATTRIBUTES:
             raise ValueError(f"an attribute is of the type {field.integer}")
         if field.number not in (1, 2, 3, 4, 13, 20):  # name, values, a text, its type
@@ -302,6 +306,7 @@ def _value(message: memoryview) -> tuple[str, int, list[int | None]]:
             kind = next((field.integer for field in fields(tensor) if field.number == 1), 0)
             for shape_proto in _inside(tensor, 2):
                 for dimension in _inside(shape_proto, 1):
+                    _ = _texts(dimension, 2)  # its name
                     sizes = [field.integer for field in fields(dimension) if field.number == 1]
                     shape.append(sizes[-1] if sizes else None)
     return name, kind, shape

@@ -24,7 +24,7 @@ SEEDS = {
 @pytest.mark.parametrize("reader", SEEDS)
 def test_a_moment_of_each(tiny_bundle: Path, tmp_path: Path, reader: str) -> None:
     seed = tiny_bundle / SEEDS[reader]
-    command = [sys.executable, PROGRAM, reader, "--seconds", "2", "--seeds", seed]
+    command = [sys.executable, PROGRAM, reader, "--seconds", "1", "--seeds", seed]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     (count,) = re.findall(r"stat::number_of_executed_units:\s+(\d+)", done.stderr)

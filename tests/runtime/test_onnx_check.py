@@ -59,6 +59,16 @@ def test_what_is_refused(
         check_onnx(tmp_path / "model.onnx")
 
 
+@pytest.mark.parametrize("text", [b"RIGHT", b"encoder", b"batch"])
+def test_text_that_is_none_is_refused(tiny_bundle: Path, tmp_path: Path, text: bytes) -> None:
+    """onnxruntime's Python wrote to standard output where its message held such bytes."""
+    content = (tiny_bundle / "onnx/model-int4.onnx").read_bytes()
+    assert text in content
+    (tmp_path / "model.onnx").write_bytes(content.replace(text, b"\xff" * len(text)))
+    with pytest.raises(BundleError, match="can't decode byte 0xff"):
+        check_onnx(tmp_path / "model.onnx")
+
+
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 @pytest.mark.parametrize("kind", ["values", "bias_values"])
 def test_scales_along_another_axis_are_refused(
