@@ -821,8 +821,7 @@ def dataset_scale() -> str:
     ]
     return markdown((*header, "peak MB"), rows, "rlrrrrr") + (
         "\nWhole commands, with the start of Ray and the loading of models. Processor time and "
-        "memory are those of all processes together. All runs of a size wrote the same bytes. The "
-        "machine was shared with other work, which lengthens seconds above all.\n"
+        "memory are those of all processes together. All runs of a size wrote the same bytes.\n"
         f"{machine('dataset_scale')}"
     )
 
