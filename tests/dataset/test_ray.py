@@ -133,6 +133,21 @@ def stopped(gate: Path, count: int) -> list[tuple[str, str, int]]:
     return [(part, node, int(pid)) for part, node, pid in (name.split() for name in found)]
 
 
+def wait_until_dead(pid: int) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while state_of(pid) not in ("gone", "Z"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def state_of(pid: int) -> str:
+    """As proc(5) has it; Z is one that is dead, and nobody has asked yet how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"
+
+
 def check(out: Path, vectors_of: Any, read_output: Any) -> None:
     """Every row is there once, with Embedder's vector bit for bit, and nothing half-written."""
     found = read_output(out)
@@ -192,9 +207,12 @@ def test_a_node_is_killed(
     (victim,) = cluster.worker_nodes
 
     def kill() -> str:
-        working = {node: name for name, node, _ in stopped(gate, 2)}
+        working = {node: (name, pid) for name, node, pid in stopped(gate, 2)}
+        partition, pid = working[victim.node_id]
         cluster.remove_node(victim, allow_graceful=False)
-        return working[victim.node_id]
+        # A worker notices a little later that its node is gone, and could finish before.
+        wait_until_dead(pid)
+        return partition
 
     with connected(cluster, gate):
         partition = embed_while(data_set, tmp_path / "out", gate, kill)
