@@ -1,37 +1,34 @@
 """Runs planned groups of texts on an engine, on as many cores as it can use at once."""
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from ondol.errors import ClosedError
-from ondol.runtime.backend import Backend, Output
+from ondol.runtime.backend import Backend
+from ondol.runtime.run_queue import Call, Group, Part, RunQueue, Sink
 from ondol.runtime.schedule import plan
-from ondol.runtime.turns import Turns
-
-#: Receives the indices of a group and the outputs of its texts. Called from several threads, but
-#: only once for each group.
-Sink = Callable[[tuple[int, ...], list[Output]], None]
 
 
 class Runner:
     """An engine with the threads that call it; belongs to one process.
 
-    Whoever calls computes; helpers, one fewer than the engine can use at once, join in where there
-    is more than one group. They are shared by all callers, so any number of calls needs no more
-    threads than that, and `Turns` keeps the runs of all of them to the cores there are.
+    Whoever calls computes, on a core if one is free, and for others too: `RunQueue` says what is
+    next. Helpers, one fewer than the engine can use at once, join in where there is more than one
+    group; they are shared by all callers and end with the work.
+
+    A thread that computes goes on until nothing of its own call waits. Another caller's thread
+    then gets the core, so that an answer is not held up by the work of others.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._closed = False
-        self._cores = Turns(backend.parallel_runs)
-        # Threads start with the first groups that need them; an engine for one run at a time never
-        # starts the one that the executor must be allowed.
-        self._helpers = ThreadPoolExecutor(
-            max(1, backend.parallel_runs - 1), thread_name_prefix="ondol-run"
+        self._lock = threading.Lock()
+        # Guarded by it, as are all calls:
+        self._queue = RunQueue(
+            max_batch_tokens=backend.max_batch_tokens, parallel_runs=backend.parallel_runs
         )
+        self._free = backend.parallel_runs
+        self._helping = 0
+        self._waiting_threads: dict[Call, threading.Condition] = {}
 
     def run(self, ids: Sequence[Sequence[int]], sink: Sink, *, max_texts: int) -> None:
         """Hand the output of every text to `sink`.
@@ -52,57 +49,168 @@ class Runner:
             parallel_runs=backend.parallel_runs,
         )
         if len(groups) < backend.parallel_runs:
-            for group in groups:
-                with self._cores.all_or_one() as alone:
-                    outputs = backend.outputs([ids[index] for index in group], alone=alone)
-                sink(group, outputs)
+            while groups and self._run_alone(ids, sink, groups[0]):
+                groups = groups[1:]
+        if not groups:
             return
-
-        left = deque(groups)
-        stopped = threading.Event()
-
-        def work() -> None:
-            try:
-                while not stopped.is_set():
-                    try:
-                        group = left.popleft()
-                    except IndexError:
-                        return
-                    with self._cores.one():
-                        outputs = backend.outputs([ids[index] for index in group])
-                    sink(group, outputs)
-            except BaseException:
-                stopped.set()
-                raise
-
-        helpers: list[Future[None]] = []
+        call = Call(ids, sink, max_texts)
+        ended = threading.Condition(self._lock)
         try:
-            for _ in range(backend.parallel_runs - 1):
-                helpers += self._start(work)
-            work()
-        finally:
-            # Also if Ctrl-C came while helpers were being started.
-            stopped.set()
-            # A helper that another call keeps busy has not begun here; it need not.
-            wait([helper for helper in helpers if not helper.cancel()])
-        for helper in helpers:
-            if not helper.cancelled():
-                helper.result()
-
-    def _start(self, work: Callable[[], None]) -> list[Future[None]]:
-        """A helper at work; none where no thread is to be had, as whoever calls computes anyway.
-
-        Raises ClosedError after close().
-        """
-        try:
-            return [self._helpers.submit(work)]
-        except RuntimeError as error:  # of the executor when it is shut down, and of a new thread
-            if self._closed:
-                raise ClosedError("the model was closed; open it again") from error
-            return []
+            with self._lock:
+                self._queue.add(call, groups)
+                for _ in range(min(len(groups), self._free) - 1):
+                    self._call_helper()
+            while self._compute(
+                lambda: self._wait_for_core(call, ended), lambda: bool(call.waiting)
+            ):
+                pass
+        except BaseException:  # Ctrl-C
+            with self._lock:
+                self._queue.drop(call)
+                # One may have been meant for this thread.
+                self._use_free_cores()
+                while call.running:
+                    self._wait(call, ended)
+            raise
+        if call.error is not None:
+            raise call.error
 
     def close(self) -> None:
-        """Let the runs that have begun end, free the engine and end the helpers."""
-        self._closed = True
-        self._helpers.shutdown(wait=False)
+        """Let the runs that have begun end, and free the engine; what waits gets ClosedError."""
         self.backend.close()
+
+    def _run_alone(self, ids: Sequence[Sequence[int]], sink: Sink, group: Group) -> bool:
+        """Run a group on all cores. Returns False, and does nothing, if one of them is in use."""
+        cores = self.backend.parallel_runs
+        with self._lock:
+            if self._free < cores or self._queue:
+                return False
+            self._free = 0
+        try:
+            sink(group, self.backend.outputs([ids[index] for index in group], alone=True))
+        finally:
+            with self._lock:
+                self._free = cores
+                self._use_free_cores()
+        return True
+
+    def _wait_for_core(self, call: Call, ended: threading.Condition) -> bool:
+        """Whether this call needs a core; returns when there is one. The lock is held."""
+        while not call.ended:
+            if call.waiting and self._free:
+                return True
+            self._use_free_cores()  # which this call does not need
+            self._wait(call, ended)
+        return False
+
+    def _wait(self, call: Call, ended: threading.Condition) -> None:
+        """Until it is worth looking again. The lock is held before and after."""
+        self._waiting_threads[call] = ended
+        try:
+            ended.wait()
+        finally:
+            self._waiting_threads.pop(call, None)
+
+    def _use_free_cores(self) -> None:
+        """Wake as many threads as there are free cores and work. The lock is held."""
+        free = self._free
+        for call in self._queue.calls():
+            if not free:
+                return
+            if call in self._waiting_threads:
+                self._wake(call)
+                free -= 1
+        if free and self._queue:
+            self._call_helper()
+
+    def _wake(self, call: Call) -> None:
+        condition = self._waiting_threads.pop(call, None)
+        if condition is not None:
+            condition.notify()
+
+    def _call_helper(self) -> None:
+        """Have one more helper, if there are any left. The lock is held."""
+        if self._helping >= self.backend.parallel_runs - 1:
+            return
+        try:
+            threading.Thread(target=self._help, name="ondol-run").start()
+        except RuntimeError:
+            return  # No thread is to be had; whoever calls computes anyway.
+        self._helping += 1
+
+    def _help(self) -> None:
+        try:
+            # If no core is free, who has them goes on with what waits.
+            self._compute(lambda: self._free > 0, lambda: True)
+        finally:
+            with self._lock:
+                self._helping -= 1
+
+    def _compute(self, core_is_free: Callable[[], bool], more: Callable[[], bool]) -> bool:
+        """Use a core as long as anything waits and `more` says so; then give it back.
+
+        Both are called with the lock held. Returns what `core_is_free` did.
+        """
+        held = False
+        try:
+            with self._lock:
+                if not core_is_free():
+                    return False
+                # No call between the two: only there would Ctrl-C come in.
+                self._free -= 1
+                held = True
+            while True:
+                with self._lock:
+                    parts = self._queue.take() if more() else []
+                if not parts:
+                    return True
+                self._execute(parts)
+        finally:
+            if held:
+                with self._lock:
+                    self._free += 1
+                    self._use_free_cores()
+
+    def _execute(self, parts: Sequence[Part]) -> None:
+        """Run these together and hand out what they give.
+
+        An error ends the call that it belongs to; Ctrl-C, which belongs to this thread alone, puts
+        the others back.
+        """
+        left = list(parts)
+        try:
+            try:
+                outputs = self.backend.outputs([ids for part in parts for ids in part.ids])
+            except Exception as error:
+                if len(parts) == 1:
+                    self._end(left.pop(), error)
+                while left:  # Only the call whose texts raise it shall fail.
+                    self._execute([left.pop()])
+                return
+            start = 0
+            while left:
+                part = left[0]
+                failed = None
+                try:
+                    part.call.sink(part.group, outputs[start : start + len(part.group)])
+                except Exception as error:
+                    failed = error
+                start += len(part.group)
+                del left[0]
+                self._end(part, failed)
+        finally:
+            if left:
+                with self._lock:
+                    for part in left:
+                        self._queue.put_back(part)
+                        self._wake(part.call)
+
+    def _end(self, part: Part, error: Exception | None) -> None:
+        call = part.call
+        with self._lock:
+            call.running -= 1
+            if error is not None and call.error is None:
+                call.error = error
+                self._queue.drop(call)
+            if call.ended:
+                self._wake(call)

@@ -12,6 +12,7 @@ import pytest
 
 from ondol.errors import ClosedError
 from ondol.runtime.backend import TokenStates
+from ondol.runtime.run_queue import Sink
 from ondol.runtime.runner import Runner
 
 IDS = [[index] * (2 + index % 5) for index in range(40)]
@@ -192,6 +193,118 @@ def test_closing_ends_a_running_call() -> None:
         runner.run(IDS, Collected(), max_texts=1)
 
 
+class GatedBackend(CountingBackend):
+    """One run at a time. The first does not end while `open` is not set."""
+
+    def __init__(self) -> None:
+        super().__init__(parallel_runs=1, max_batch_tokens=1000)
+        self.open = threading.Event()
+        self.runs: list[int] = []
+        self.interrupted: str | None = None
+
+    def outputs(
+        self, sequences: Sequence[Sequence[int]], *, alone: bool = False
+    ) -> list[TokenStates]:
+        self.runs.append(len(sequences))
+        assert self.open.wait(60)
+        if threading.current_thread().name == self.interrupted:
+            raise KeyboardInterrupt
+        return super().outputs(sequences, alone=alone)
+
+
+class Calls:
+    """Calls of a runner on threads of their own, which wait while its engine is busy."""
+
+    def __init__(self, runner: Runner, backend: GatedBackend) -> None:
+        self.runner, self.backend = runner, backend
+        self.sinks: list[Collected] = []
+        self.errors: dict[int, BaseException] = {}
+        self._threads: list[threading.Thread] = []
+        self.start([[0]])
+        while not backend.runs:
+            time.sleep(0.001)
+
+    def start(self, ids: Sequence[Sequence[int]], sink: Sink | None = None) -> None:
+        number = len(self.sinks)
+        self.sinks.append(Collected())
+
+        def call() -> None:
+            try:
+                self.runner.run(ids, sink or self.sinks[number], max_texts=32)
+            except BaseException as error:
+                self.errors[number] = error
+
+        self._threads.append(threading.Thread(target=call, name=f"caller {number}"))
+        self._threads[-1].start()
+        while number and len(self.runner._waiting_threads) < number:
+            time.sleep(0.001)
+
+    def end(self) -> None:
+        self.backend.open.set()
+        for thread in self._threads:
+            thread.join(timeout=60)
+            assert not thread.is_alive()
+
+
+def test_calls_that_wait_share_runs() -> None:
+    backend = GatedBackend()
+    calls = Calls(Runner(backend), backend)
+    for number in range(1, 5):
+        calls.start([[number] * 3, [number] * 3, [number] * 7])
+    calls.end()
+    assert calls.errors == {}
+    assert sorted(backend.runs) == [1, 4, 8]
+    for number, sink in enumerate(calls.sinks[1:], 1):
+        assert sorted(sink.found) == [(0, number, 3), (1, number, 3), (2, number, 7)]
+
+
+def test_an_error_reaches_the_call_whose_texts_raise_it_alone() -> None:
+    backend = GatedBackend()
+    backend.broken_id = 2
+    calls = Calls(Runner(backend), backend)
+    for number in range(1, 5):
+        calls.start([[number] * 3, [number] * 3, [number] * 7])
+    calls.end()
+    assert [str(error) for error in calls.errors.values()] == ["broken"]
+    assert [*calls.errors] == [2]
+    assert [len(sink.found) for sink in calls.sinks] == [1, 3, 0, 3, 3]
+    assert backend.running == 0
+
+
+def test_an_error_of_one_sink_fails_one_call() -> None:
+    backend = GatedBackend()
+    calls = Calls(Runner(backend), backend)
+
+    def refuse(group: tuple[int, ...], states: list[TokenStates]) -> None:
+        raise ValueError("refused")
+
+    calls.start([[1] * 3])
+    calls.start([[2] * 3], refuse)
+    calls.start([[3] * 3])
+    calls.end()
+    assert backend.runs == [1, 3]
+    assert [(number, str(error)) for number, error in calls.errors.items()] == [(2, "refused")]
+    assert calls.sinks[1].found == [(0, 1, 3)]
+    assert calls.sinks[3].found == [(0, 3, 3)]
+
+
+def test_ctrl_c_in_a_run_for_others_too_loses_nothing_of_theirs() -> None:
+    backend = GatedBackend()
+    runner = Runner(backend)
+    calls = Calls(runner, backend)
+    backend.interrupted = "caller 1"
+    for number in range(1, 4):
+        calls.start([[number] * 3])
+    calls.end()
+    assert [*calls.errors] == [1]
+    assert isinstance(calls.errors[1], KeyboardInterrupt)
+    assert backend.runs == [1, 3, 2]
+    assert [sink.found for sink in calls.sinks[1:]] == [[], [(0, 2, 3)], [(0, 3, 3)]]
+    sink = Collected()
+    runner.run(IDS, sink, max_texts=4)
+    assert sorted(sink.found) == EXPECTED
+
+
 def interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -204,14 +317,18 @@ def test_ctrl_c_leaves_nothing_running() -> None:
     time.sleep(0.1)
     backend = CountingBackend()
     runner = Runner(backend)
+
+    def run_interrupted(after: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, after)
+        runner.run(IDS * 1000, Collected(), max_texts=1)
+
     # As Ctrl-C does it, but without a thread or process of the test's own.
     previous = signal.signal(signal.SIGALRM, interrupt)
     try:
         for after in (0.001, 0.02, 0.05, 0.06, 0.07, 0.1):
             with pytest.raises(KeyboardInterrupt):
-                # Inside: on a busy machine the shortest is over before the next line begins.
-                signal.setitimer(signal.ITIMER_REAL, after)
-                runner.run(IDS * 1000, Collected(), max_texts=1)
+                # The clock starts inside: the shortest may be over before another line begins.
+                run_interrupted(after)
             calls = len(backend.calls)
             time.sleep(0.02)
             # A helper that was just being started may end its first run.

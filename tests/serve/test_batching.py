@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ondol.errors import InputError
 from ondol.serve.batching import BatchQueue
 
 
@@ -32,10 +31,10 @@ class Engine:
 def queue_of(engine: Engine, **options: Any) -> BatchQueue[int, int]:
     defaults: dict[str, Any] = {
         "cost": lambda item: 1,
-        "lanes": 2,
+        "short_lanes": 1,
+        "long_lanes": 1,
         "batch_cost": 4,
-        "share": 2,
-        "short": 0,  # all requests are long ones, which have one lane of the two
+        "short": 20,
         "on_batch": lambda count: None,
     }
     return BatchQueue(engine.run, **(defaults | options))
@@ -59,12 +58,16 @@ def play(scenario: Scenario, **options: Any) -> Engine:
 
 
 async def busy(queue: BatchQueue[int, int], engine: Engine) -> "asyncio.Task[list[int]]":
-    """Have the lane of the long ones run item 0 until `engine.open` is set."""
+    """Have a lane of the short ones run item 0 until `engine.open` is set."""
     engine.open.clear()
     task = asyncio.create_task(queue.submit([0]))
-    while not engine.batches:
-        await asyncio.sleep(0.001)
+    await batches_begun(engine, 1)
     return task
+
+
+async def batches_begun(engine: Engine, count: int) -> None:
+    while len(engine.batches) < count:
+        await asyncio.sleep(0.001)
 
 
 def submit_all(
@@ -98,92 +101,59 @@ def test_a_second_lane_does_not_wait_for_the_first() -> None:
     async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
         first = await busy(queue, engine)
         second = asyncio.create_task(queue.submit([1]))
-        while len(engine.batches) < 2:
-            await asyncio.sleep(0.001)
+        await batches_begun(engine, 2)
         engine.open.set()
         assert await asyncio.gather(first, second) == [[0], [10]]
 
-    assert play(scenario, lanes=3).batches == [[0], [1]]
+    assert play(scenario, short_lanes=2).batches == [[0], [1]]
 
 
-def test_a_short_request_passes_a_long_one() -> None:
-    long = list(range(100, 140))
-
+def test_a_batch_of_short_requests_is_filled_to_its_cost() -> None:
     async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
         first = await busy(queue, engine)
-        tasks = submit_all(queue, [long, [1], [2, 3]])
+        tasks = submit_all(queue, [[1, 2, 3], [4, 5], [6]])
         await asyncio.sleep(0)
         engine.open.set()
-        assert await asyncio.gather(*tasks) == [[10 * n for n in long], [10], [20, 30]]
+        assert await asyncio.gather(*tasks) == [[10, 20, 30], [40, 50], [60]]
         await first
 
-    batches = play(scenario).batches
-    # A batch holds 4, of one request 2 while others wait.
-    assert batches[1:4] == [[100, 101, 1, 2], [102, 103, 3, 104], [105, 106, 107, 108]]
-    assert len(batches) == 12
+    # What did not fit waits behind what did not fit at all.
+    assert play(scenario).batches == [[0], [1, 2, 3, 4], [6, 5]]
 
 
-async def batches_begun(engine: Engine, count: int) -> None:
-    while len(engine.batches) < count:
-        await asyncio.sleep(0.001)
-
-
-def test_long_requests_leave_a_lane_to_short_ones() -> None:
+def test_long_requests_have_lanes_of_their_own() -> None:
     async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
         engine.open.clear()
-        long = submit_all(queue, [list(range(100, 112)), list(range(200, 205))])
+        long = submit_all(queue, [list(range(100, 109)), list(range(200, 205))])
         await batches_begun(engine, 1)
         short = asyncio.create_task(queue.submit([1]))
         await batches_begun(engine, 2)
         engine.open.set()
         assert await short == [10]
         assert await asyncio.gather(*long) == [
-            [10 * n for n in range(100, 112)],
+            [10 * n for n in range(100, 109)],
             [10 * n for n in range(200, 205)],
         ]
 
     batches = play(scenario, short=1).batches
     assert batches[:2] == [[100, 101, 102, 103], [1]]
-    assert batches[2] == [104, 105, 200, 201]
+    # One lane for two of them: they take turns, and no batch has items of both.
+    assert batches[2:] == [[200, 201, 202, 203], [104, 105, 106, 107], [204], [108]]
 
 
-def test_short_requests_leave_a_lane_to_a_long_one() -> None:
+def test_a_long_request_has_one_batch_at_a_time_and_leaves_lanes_to_others() -> None:
     async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
         engine.open.clear()
-        short = submit_all(queue, [[1]])
+        first = asyncio.create_task(queue.submit(list(range(100, 108))))
         await batches_begun(engine, 1)
-        short += submit_all(queue, [[2]])
+        second = asyncio.create_task(queue.submit(list(range(200, 202))))
         await batches_begun(engine, 2)
-        long = asyncio.create_task(queue.submit([100, 101]))
-        short += submit_all(queue, [[3]])
-        await asyncio.sleep(0)
-        assert queue.waiting == 3
         engine.open.set()
-        await asyncio.gather(long, *short)
+        assert await first == [10 * n for n in range(100, 108)]
+        assert await second == [2000, 2010]
 
-    batches = play(scenario, short=1).batches
-    assert batches[:2] == [[1], [2]]
-    assert sorted(batches[2:]) == [[3], [100, 101]]
-
-
-def test_with_more_lanes_a_long_request_runs_in_all_but_one() -> None:
-    async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
-        engine.open.clear()
-        long = asyncio.create_task(queue.submit(list(range(100, 112))))
-        await batches_begun(engine, 2)
-        short = asyncio.create_task(queue.submit([1]))
-        await batches_begun(engine, 3)
-        engine.open.set()
-        assert await long == [10 * n for n in range(100, 112)]
-        assert await short == [10]
-
-    batches = play(scenario, short=1, lanes=3).batches
-    assert sorted(batches[:3]) == [[1], [100, 101, 102, 103], [104, 105, 106, 107]]
-
-
-def test_one_lane_is_too_few() -> None:
-    with pytest.raises(InputError, match="lanes is 1; expected 2 or more"):
-        queue_of(Engine(), lanes=1)
+    batches = play(scenario, short=1, long_lanes=3).batches
+    assert batches == [[100, 101, 102, 103], [200, 201], [104, 105, 106, 107]]
 
 
 def test_items_of_a_lost_caller_are_dropped_before_they_run() -> None:
@@ -205,8 +175,7 @@ def test_a_long_request_of_a_lost_caller_stops_in_its_middle() -> None:
     async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
         engine.open.clear()
         task = asyncio.create_task(queue.submit(list(range(100))))
-        while not engine.batches:
-            await asyncio.sleep(0.001)
+        await batches_begun(engine, 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -229,8 +198,8 @@ def test_an_error_reaches_the_request_that_caused_it_alone() -> None:
         await first
 
     engine = play(scenario)
-    assert engine.batches[1] == [1, -1, 5, 2]
-    assert not any({6, 7, 8} & set(batch) for batch in engine.batches), "failed: not run further"
+    assert engine.batches[1:] == [[1, -1, 5, 6], [1], [-1, 5, 6], [2]]
+    assert not any({7, 8} & set(batch) for batch in engine.batches), "failed: not run further"
 
 
 def test_nothing_runs_after_an_error_in_the_middle_of_a_lone_request() -> None:
@@ -253,13 +222,13 @@ def test_every_batch_is_counted() -> None:
 
 @given(
     requests=st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=8),
-    lanes=st.integers(2, 4),
+    short_lanes=st.integers(1, 3),
+    long_lanes=st.integers(1, 3),
     batch_cost=st.integers(1, 20),
-    share=st.integers(1, 20),
     short=st.integers(0, 40),
 )
 def test_every_item_runs_once_within_the_cost_of_a_batch(
-    requests: list[list[int]], lanes: int, batch_cost: int, share: int, short: int
+    requests: list[list[int]], short_lanes: int, long_lanes: int, batch_cost: int, short: int
 ) -> None:
     async def scenario(queue: BatchQueue[int, int], engine: Engine) -> None:
         results = await asyncio.gather(*submit_all(queue, requests))
@@ -268,9 +237,9 @@ def test_every_item_runs_once_within_the_cost_of_a_batch(
     engine = play(
         scenario,
         cost=lambda item: item,
-        lanes=lanes,
+        short_lanes=short_lanes,
+        long_lanes=long_lanes,
         batch_cost=batch_cost,
-        share=share,
         short=short,
     )
     assert sorted(i for batch in engine.batches for i in batch) == sorted(

@@ -37,7 +37,6 @@ def create_app(
     limits: Limits | None = None,
     api_key: str | None = None,
     allowed_hosts: Sequence[str] | None = None,
-    lanes: int = 2,
     routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """An ASGI application that serves one model.
@@ -52,7 +51,6 @@ def create_app(
         allowed_hosts: names that the Host header may have; None allows all. Where only programs of
             this machine may ask, it keeps out web pages whose host name was made to lead here
             (DNS rebinding).
-        lanes: batches of a model that run at once, at least 2; one of them is for short requests.
         routes: more of them, behind the same gate and log, for instance of a page.
     """
     metrics = Metrics()
@@ -64,7 +62,6 @@ def create_app(
         reranker=reranker,
         limits=bounds,
         metrics=metrics,
-        lanes=lanes,
     )
     protocols = [
         endpoint

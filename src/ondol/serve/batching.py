@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ondol.errors import InputError
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -30,18 +28,18 @@ class _Request(Generic[Item, Result]):
         self.line = line
         self.done = done
         self.taken = 0
-        self.results: dict[int, list[Result]] = {}
+        self.results: list[Result] = []
 
     @property
     def left(self) -> int:
         """Items that no batch has taken yet."""
         return len(self.items) - self.taken
 
-    def fill(self, start: int, results: Sequence[Result]) -> None:
-        """Results of the items from `start` on; with the last of them the caller goes on."""
-        self.results[start] = list(results)
-        if not self.done.done() and sum(map(len, self.results.values())) == len(self.items):
-            self.done.set_result([r for _, part in sorted(self.results.items()) for r in part])
+    def fill(self, results: Sequence[Result]) -> None:
+        """The next results; with the last of them the caller goes on."""
+        self.results += results
+        if not self.done.done() and len(self.results) == len(self.items):
+            self.done.set_result(self.results)
 
     def fail(self, error: Exception) -> None:
         """The caller gets the error, and no results any more."""
@@ -51,8 +49,16 @@ class _Request(Generic[Item, Result]):
 
 @dataclass
 class _Line(Generic[Item, Result]):
-    """Requests that wait for the same lanes, and how many lanes run batches of them."""
+    """Requests that wait for the same lanes.
 
+    Attributes:
+        lanes: batches that run at once.
+        shared: whether a batch may have items of several requests.
+        running: batches that run now.
+    """
+
+    lanes: int
+    shared: bool
     waiting: deque[_Request[Item, Result]] = field(default_factory=deque)
     running: int = 0
 
@@ -62,33 +68,28 @@ class _Slice(Generic[Item, Result]):
     """Items of one request that stand in one batch."""
 
     request: _Request[Item, Result]
-    start: int
     items: Sequence[Item]
 
 
 class BatchQueue(Generic[Item, Result]):
-    """Runs items in batches, on as many threads as there are lanes.
+    """Runs items in batches, each on a thread.
 
-    A request that finds a lane free is run at once; what arrives while all are busy shares the
-    next batches. A batch has a share of every request that waits, in turns (as in deficit round
-    robin, Shreedhar and Varghese 1995).
-
-    Short requests and long ones stand in two lines and never share a batch. Long ones may have all
-    lanes but one, so that a request with a single item waits for none with a thousand; and neither
-    may short ones while a long one waits. A long request may be in several batches at once: the
-    next one is prepared while the engine is busy. Belongs to one event loop.
+    A request that finds a lane free is run at once. Short requests and long ones stand in two lines
+    with lanes of their own, so that a request with a single item waits for none with a thousand.
+    What arrives while the lanes of the short ones are busy shares the next batch. Long ones have
+    batches to themselves, one at a time each, and take turns where there are more of them than
+    lanes; it is for `run` to make the most of what several batches have in common. Belongs to one
+    event loop.
 
     Args:
         run: from the items of a batch to as many results. Called on other threads, for up to
-            `lanes` batches at once.
+            `short_lanes` + `long_lanes` batches at once.
         cost: of an item, in tokens.
-        lanes: batches that run at once, at least 2.
+        short_lanes: batches of short requests that run at once, at least 1.
+        long_lanes: batches of long requests that run at once, at least 1.
         batch_cost: sum of the costs of a batch; an item that costs more runs alone.
-        share: of one request in a batch, if others wait too.
         short: a request that costs more is a long one.
         on_batch: receives the number of items of every batch.
-
-    Raises InputError for fewer than two lanes.
     """
 
     def __init__(
@@ -96,27 +97,23 @@ class BatchQueue(Generic[Item, Result]):
         run: Callable[[list[Item]], Sequence[Result]],
         *,
         cost: Callable[[Item], int],
-        lanes: int,
+        short_lanes: int,
+        long_lanes: int,
         batch_cost: int,
-        share: int,
         short: int,
         on_batch: Callable[[int], object],
     ) -> None:
-        if lanes < 2:
-            raise InputError(
-                f"lanes is {lanes}; expected 2 or more, one of them for short requests"
-            )
         self._run = run
         self._cost = cost
         self._batch_cost = batch_cost
-        self._share = share
         self._short = short
         self._on_batch = on_batch
-        self._lanes = lanes
-        self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="ondol-batch")
+        self._threads = ThreadPoolExecutor(
+            short_lanes + long_lanes, thread_name_prefix="ondol-batch"
+        )
         self._requests: set[_Request[Item, Result]] = set()
-        self._short_line: _Line[Item, Result] = _Line()
-        self._long_line: _Line[Item, Result] = _Line()
+        self._short_line: _Line[Item, Result] = _Line(short_lanes, shared=True)
+        self._long_line: _Line[Item, Result] = _Line(long_lanes, shared=False)
         self._batches: set[asyncio.Task[None]] = set()
 
     @property
@@ -137,7 +134,7 @@ class BatchQueue(Generic[Item, Result]):
         request: _Request[Item, Result] = _Request(items, line, done)
         self._requests.add(request)
         line.waiting.append(request)
-        self._start_batches()
+        self._start_batches(line)
         try:
             return await done
         finally:
@@ -148,46 +145,30 @@ class BatchQueue(Generic[Item, Result]):
         """End the threads when their batches have ended. Nothing may be submitted any more."""
         self._threads.shutdown()
 
-    def _start_batches(self) -> None:
-        while (line := self._next_line()) is not None:
+    def _start_batches(self, line: _Line[Item, Result]) -> None:
+        while line.waiting and line.running < line.lanes:
             line.running += 1
-            batch = asyncio.create_task(self._run_batch(line, self._take(line.waiting)))
+            batch = asyncio.create_task(self._run_batch(line, self._take(line)))
             self._batches.add(batch)  # the loop itself holds tasks only weakly
             batch.add_done_callback(self._batches.discard)
 
-    def _next_line(self) -> _Line[Item, Result] | None:
-        """Who gets a lane now; None if nobody does."""
-        short, long = self._short_line, self._long_line
-        if short.running + long.running == self._lanes:
-            return None
-        if short.waiting and (not long.waiting or short.running < self._lanes - 1):
-            return short
-        return long if long.waiting and long.running < self._lanes - 1 else None
-
-    def _take(self, waiting: deque[_Request[Item, Result]]) -> list[_Slice[Item, Result]]:
-        """The next batch: at least one item, as something waits.
-
-        Who has items left waits behind the others again.
-        """
+    def _take(self, line: _Line[Item, Result]) -> list[_Slice[Item, Result]]:
+        """The next batch: at least one item, as something waits."""
         slices: list[_Slice[Item, Result]] = []
         room = self._batch_cost
-        share = self._share if len(waiting) > 1 else self._batch_cost
-        while waiting:
-            request = waiting[0]
-            start, spent = request.taken, 0
+        while line.waiting and (line.shared or not slices):
+            request = line.waiting[0]
+            start = request.taken
             while request.left:
                 cost = self._cost(request.items[request.taken])
-                if (slices or spent) and spent + cost > min(share, room):
+                if cost > room and (slices or request.taken > start):
                     break
                 request.taken += 1
-                spent += cost
+                room -= cost
             if request.taken == start:
                 break  # The batch is full.
-            room -= spent
-            slices.append(_Slice(request, start, request.items[start : request.taken]))
-            waiting.popleft()
-            if request.left:
-                waiting.append(request)
+            slices.append(_Slice(request, request.items[start : request.taken]))
+            line.waiting.popleft()
         return slices
 
     async def _run_batch(
@@ -206,11 +187,12 @@ class BatchQueue(Generic[Item, Result]):
                 return
             start = 0
             for part in slices:
-                part.request.fill(part.start, results[start : start + len(part.items)])
+                part.request.fill(results[start : start + len(part.items)])
                 start += len(part.items)
         finally:
             line.running -= 1
-            self._start_batches()
+            line.waiting += [part.request for part in slices if part.request.left]
+            self._start_batches(line)
 
     async def _run_apart(self, slices: list[_Slice[Item, Result]]) -> None:
         """After an error: only the request whose items raise it shall fail."""
@@ -218,7 +200,7 @@ class BatchQueue(Generic[Item, Result]):
             if part.request.done.done():
                 continue
             try:
-                part.request.fill(part.start, await self._on_thread(list(part.items)))
+                part.request.fill(await self._on_thread(list(part.items)))
             except Exception as error:
                 self._fail(part.request, error)
 

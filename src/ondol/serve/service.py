@@ -24,17 +24,20 @@ Answer = TypeVar("Answer")
 #: Texts as the protocols have them: one or several, as characters or as token ids.
 TextInput = str | list[str] | list[int] | list[list[int]]
 
-#: Tokens that a batch holds at most, by the bound that a token is a character or more. Only texts
-#: of one length share a run of the engine, so a large batch has fuller runs, which take less of the
-#: processor; of one whose client goes away more is computed for nobody.
+#: Tokens that a batch holds at most, by the bound that a token is a character or more. The whole of
+#: a usual request: the more texts there are to choose from, the fuller are the runs of the engine.
+#: Of one whose client goes away so much is computed for nobody.
 BATCH_TOKENS = 65536
 
-#: Of these, what a request gets while others wait.
-SHARE_TOKENS = 16384
-
-#: A request with more is a long one: it shares batches with other long ones alone, and leaves a
-#: lane to the short ones. Two texts of the usual maximum are short.
+#: A request with more is a long one. Two texts of the usual maximum are short.
 SHORT_TOKENS = 1024
+
+#: Batches of short requests that run at once: the texts of one are prepared while the other runs.
+SHORT_LANES = 2
+
+#: Batches of long requests that run at once. Their texts share the runs of the engine, so that more
+#: of them make fuller runs; each takes the memory of its texts and a thread that waits.
+LONG_LANES = 16
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,6 @@ class Service:
         model: its names and facts.
         token_ids: None refuses texts that come as token ids.
         reranker: None answers 404 to requests to rerank.
-        lanes: batches of each model that run at once, at least 2. With two, one is for short
-            requests; more would be more threads than the embedder has cores, and their turns cost
-            more than is won by preparing a batch while another runs (benchmarks/server_load.py).
     """
 
     def __init__(
@@ -106,7 +106,6 @@ class Service:
         reranker: PairScorer | None,
         limits: Limits,
         metrics: Metrics,
-        lanes: int,
     ) -> None:
         self.model = model
         self.limits = limits
@@ -116,13 +115,13 @@ class Service:
         self._texts: BatchQueue[Wish, EmbeddedText] = BatchQueue(
             self._embed_batch,
             cost=lambda wish: self._cost(len(wish.text)),
-            lanes=lanes,
+            short_lanes=SHORT_LANES,
+            long_lanes=LONG_LANES,
             batch_cost=BATCH_TOKENS,
-            share=SHARE_TOKENS,
             short=SHORT_TOKENS,
             on_batch=metrics.batch_texts.observe,
         )
-        self._pairs = None if reranker is None else self._pair_queue(reranker, lanes)
+        self._pairs = None if reranker is None else self._pair_queue(reranker)
         metrics.watch_queue(self._waiting)
 
     def close(self) -> None:
@@ -243,13 +242,13 @@ class Service:
             rows.append(EmbeddedText(vector, tokens, index in truncated))
         return rows
 
-    def _pair_queue(self, reranker: PairScorer, lanes: int) -> BatchQueue[tuple[str, str], float]:
+    def _pair_queue(self, reranker: PairScorer) -> BatchQueue[tuple[str, str], float]:
         return BatchQueue(
             lambda pairs: [float(score) for score in reranker.predict(pairs)],
             cost=lambda pair: self._cost(len(pair[0]) + len(pair[1])),
-            lanes=lanes,
+            short_lanes=SHORT_LANES,
+            long_lanes=LONG_LANES,
             batch_cost=BATCH_TOKENS,
-            share=SHARE_TOKENS,
             short=SHORT_TOKENS,
             on_batch=self.metrics.batch_texts.observe,
         )
