@@ -204,14 +204,18 @@ def test_ctrl_c_leaves_nothing_running() -> None:
     time.sleep(0.1)
     backend = CountingBackend()
     runner = Runner(backend)
+
+    def run_interrupted(after: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, after)
+        runner.run(IDS * 1000, Collected(), max_texts=1)
+
     # As Ctrl-C does it, but without a thread or process of the test's own.
     previous = signal.signal(signal.SIGALRM, interrupt)
     try:
         for after in (0.001, 0.02, 0.05, 0.06, 0.07, 0.1):
             with pytest.raises(KeyboardInterrupt):
-                # Inside: on a busy machine the shortest is over before the next line begins.
-                signal.setitimer(signal.ITIMER_REAL, after)
-                runner.run(IDS * 1000, Collected(), max_texts=1)
+                # The clock starts inside: the shortest may be over before another line begins.
+                run_interrupted(after)
             calls = len(backend.calls)
             time.sleep(0.02)
             # A helper that was just being started may end its first run.
