@@ -72,7 +72,8 @@ class RunQueue:
     Short calls and long ones stand in two lines, which alternate while both wait, so that a call
     with one text waits for one run of a call with a million. In its turn a call gets the run that
     can be filled best: for engines that take only texts of one length, a rare length then waits
-    until the end of its call, and meets what has come meanwhile.
+    until the end of its call, and meets what has come meanwhile. A call that waits alone gets its
+    longest texts first, so that short runs even out its end.
 
     Which texts share a run does not change their outputs (see Backend.max_batch_tokens).
 
@@ -125,11 +126,12 @@ class RunQueue:
         self._long_is_next = line is self._short
         call = line[0]
         line.rotate(-1)
-        length = max(call.waiting, key=self._worth)
+        others = [one for one in self.calls() if one is not call]
+        length = max(call.waiting, key=self._worth if others else None)
         most = min(self._max_batch_tokens, self._tokens.total() // self._parallel_runs)
         parts = [self._start(call, call.waiting[length][0])]
-        for other in self.calls() if self._tokens[length] else []:
-            if other is call or length not in other.waiting:
+        for other in others:
+            if length not in other.waiting:
                 continue
             # The groups before the last one are full.
             more = Part(other, other.waiting[length][-1])

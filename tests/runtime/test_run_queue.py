@@ -86,10 +86,20 @@ def test_an_engine_that_takes_texts_one_by_one_gets_them_so() -> None:
 
 def test_the_fullest_run_comes_first_and_of_equal_ones_the_longest() -> None:
     queue = queue_of()
-    call = add(queue, [30, 10, 10, 10, 10, 7, 40])
-    taken = [queue.take() for _ in range(4)]
-    assert [run[0].group for run in taken] == [(6,), (1, 2, 3, 4), (0,), (5,)]
-    assert all(part.call is call for run in taken for part in run)
+    call, other = add(queue, [30, 10, 10, 10, 7, 40]), add(queue, [10, 10, 5])
+    assert queue.take() == [Part(call, (1, 2, 3)), Part(other, (0, 1))]
+    assert [queue.take() for _ in range(4)] == [
+        [Part(other, (2,))],
+        [Part(call, (5,))],
+        [Part(call, (0,))],
+        [Part(call, (4,))],
+    ]
+
+
+def test_a_call_that_waits_alone_gets_its_longest_texts_first() -> None:
+    queue = queue_of()
+    add(queue, [30, 10, 10, 10, 10, 7, 40])
+    assert [queue.take()[0].group for _ in range(4)] == [(5,), (0,), (1, 2, 3, 4), (4,)]
 
 
 def test_what_is_left_is_spread_over_the_runs_that_go_at_once() -> None:

@@ -2,10 +2,12 @@
 
 import gc
 import os
+import random
 import signal
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -303,6 +305,38 @@ def test_ctrl_c_in_a_run_for_others_too_loses_nothing_of_theirs() -> None:
     sink = Collected()
     runner.run(IDS, sink, max_texts=4)
     assert sorted(sink.found) == EXPECTED
+
+
+@pytest.mark.parametrize("parallel_runs", [1, 2, 4])
+def test_many_calls_at_once_get_all_their_texts_or_their_own_error(parallel_runs: int) -> None:
+    backend = CountingBackend(parallel_runs=parallel_runs, max_batch_tokens=40)
+    backend.broken_id = 99
+    runner = Runner(backend)
+
+    def call(seed: int) -> None:
+        rng = random.Random(seed)
+        for _ in range(12):
+            ids = [[rng.randrange(50)] * rng.randrange(1, 6) for _ in range(rng.randrange(1, 15))]
+            broken = rng.random() < 0.2
+            if broken:
+                rng.choice(ids)[0] = 99
+            sink = Collected()
+            try:
+                runner.run(ids, sink, max_texts=rng.randrange(1, 9))
+            except RuntimeError:
+                assert broken
+            else:
+                assert not broken
+                expected = [(index, float(one[0]), len(one)) for index, one in enumerate(ids)]
+                assert sorted(sink.found) == expected
+
+    with ThreadPoolExecutor(12) as pool:
+        for _ in pool.map(call, range(12)):
+            pass
+    assert backend.most_running <= parallel_runs
+    assert backend.running == 0
+    assert runner._free == parallel_runs
+    assert not runner._queue
 
 
 def interrupt(signum: int, frame: object) -> None:
