@@ -82,16 +82,20 @@ class Runner:
     def _run_alone(self, ids: Sequence[Sequence[int]], sink: Sink, group: Group) -> bool:
         """Run a group on all cores. Returns False, and does nothing, if one of them is in use."""
         cores = self.backend.parallel_runs
-        with self._lock:
-            if self._free < cores or self._queue:
-                return False
-            self._free = 0
+        held = False
         try:
+            with self._lock:
+                if self._free < cores or self._queue:
+                    return False
+                # No call between the two: only there would Ctrl-C come in.
+                self._free = 0
+                held = True
             sink(group, self.backend.outputs([ids[index] for index in group], alone=True))
         finally:
-            with self._lock:
-                self._free = cores
-                self._use_free_cores()
+            if held:
+                with self._lock:
+                    self._free = cores
+                    self._use_free_cores()
         return True
 
     def _wait_for_core(self, call: Call, ended: threading.Condition) -> bool:
