@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import render
+from documents import retrieval
 from output_precision import DIMENSIONS, Output, all_outputs, clipped, mean_cosine
 from quality.comparison import as_record, compare
 from quality.sets import Column, RetrievalSet, Texts
@@ -73,8 +73,8 @@ def test_the_table_has_a_row_per_output(monkeypatch: pytest.MonkeyPatch) -> None
         "bytes": {o.name: o.bytes for o in outputs},
         **as_record([one], dict(compare([one], made)), {}),
     }
-    monkeypatch.setattr(render, "results", lambda name: results)
-    table = render.output_precision().splitlines()
+    monkeypatch.setattr(retrieval, "results", lambda name: results)
+    table = retrieval.output_precision().splitlines()
     assert table[0] == "| elements | precision | bytes | KorQuAD nDCG@10 | difference |"
     base = results["models"]["384 float32"]["korquad"]["ndcg_at_10"]["score"]
     assert table[2] == f"| 384 | float32 | 1,536 | {base:.4f} |  |"

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import render
+from documents import retrieval, source
 from rerank_quality import (
     FIRST_STAGE,
     ROUNDS,
@@ -105,12 +105,12 @@ def test_the_tables_of_the_documentation(
         "contenders": results_of(reranked),
         "parity": [{"name": "onnx-int8", "bytes": 1, "pairs": 74, **parity}],
     }
-    monkeypatch.setattr(render, "record", lambda name: {**RECORD, "results": results})
-    table = render.reranking().splitlines()
+    monkeypatch.setattr(source, "record", lambda name: {**RECORD, "results": results})
+    table = retrieval.reranking().splitlines()
     assert table[2].startswith("| first stage | 0.0000 | ")
     assert table[3].startswith("| sentence-transformers, torch | 1.0000 |  |")
     assert len([line for line in table if line.startswith("| ")]) == 2 + 4
-    assert render.reranking_parity().splitlines()[2] == (
+    assert retrieval.reranking_parity().splitlines()[2] == (
         "| `onnx-int8` | 0.900000 | 0.100000 | 0.250000 | 0.5 |"
     )
 
