@@ -14,7 +14,9 @@ from process_tree import descendants, run_tree
 #: Takes memory and processor time in a grandchild.
 _CHILD = """
 import subprocess, sys
-code = "x = bytes(range(256)) * 400_000\\nfor n in range(8_000_000): pass"
+code = "import time; x = bytes(range(256)) * 400_000\\n" \\
+    "while time.process_time() < 0.3: pass\\n" \\
+    "time.sleep(1.5)  # for the next look, a quarter of a second later"
 subprocess.run([sys.executable, "-c", code], check=True)
 """
 
