@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from ondol.runtime.pool import finish
 from ondol.runtime.quantize import shorten
+from ondol.runtime.run_queue import SHORT_TOKENS
 from ondol.serve.batching import BatchQueue
 from ondol.serve.limits import Limits
 from ondol.serve.metrics import Metrics
@@ -28,9 +29,6 @@ TextInput = str | list[str] | list[int] | list[list[int]]
 #: a usual request: the more texts there are to choose from, the fuller are the runs of the engine.
 #: Of one whose client goes away so much is computed for nobody.
 BATCH_TOKENS = 65536
-
-#: A request with more is a long one. Two texts of the usual maximum are short.
-SHORT_TOKENS = 1024
 
 #: Batches of short requests that run at once: the texts of one are prepared while the other runs.
 SHORT_LANES = 2
