@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ondol.engine import Engine
@@ -42,6 +42,8 @@ def test_every_variant_of_the_bundle_is_here(tiny_bundle: Path) -> None:
     texts=st.lists(st.text("한국어ab ж", max_size=24), min_size=1, max_size=24),
     batch_size=st.integers(1, 24),
 )
+# In OpenVINO, where onnx-int4 gave other last bits for two texts in one run:
+@example(texts=["baaaaaaaaaa", "국aa 국ba한abb"], batch_size=2)
 def test_alone_and_together(embedders: list[Embedder], texts: list[str], batch_size: int) -> None:
     alone = np.stack([embedders[0].encode(text) for text in texts])
     for embedder in embedders:
