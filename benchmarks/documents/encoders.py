@@ -48,7 +48,7 @@ def checkpoint_shapes() -> str:
 
 def _missed(problem: str) -> tuple[str, str, str]:
     """Mean, smallest cosine and floor, from the message of ParityMeasurement.problem."""
-    found = re.search(r"cosine ([\d.]+) .* mean ([\d.]+); its floor is ([\d.]+)", problem)
+    found = re.search(r"cosine ([\d.]+) .* mean ([\d.]+); its floor is ([\d.]+\d)", problem)
     if found is None:
         return "-", "-", "-"
     smallest, mean, floor = found.groups()
