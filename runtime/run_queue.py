@@ -98,8 +98,8 @@ class RunQueue:
         return [*self._short, *self._long]
 
     def add(self, call: Call, groups: Sequence[Group]) -> None:
-        """Have these groups of a call wait."""
-        if not groups:
+        """Have these groups of a call wait, unless it was dropped."""
+        if call.dropped or not groups:
             return
         if not call.waiting:
             tokens = sum(call.tokens(group) for group in groups)
@@ -111,9 +111,12 @@ class RunQueue:
     def drop(self, call: Call) -> None:
         """None of its groups waits any more, or will again."""
         call.dropped = True
-        for groups in list(call.waiting.values()):
-            for group in reversed(groups):
-                self._remove(call, group)
+        if not call.waiting:
+            return
+        for length, groups in call.waiting.items():
+            self._wait_less(length, sum(call.tokens(group) for group in groups))
+        call.waiting.clear()
+        self._leave(call)
 
     def take(self) -> list[Part]:
         """The next run, empty if nothing waits. Its groups wait no more and count as running."""
@@ -142,8 +145,7 @@ class RunQueue:
     def put_back(self, part: Part) -> None:
         """A group that was taken did not run; unless its call was dropped it waits again."""
         part.call.running -= 1
-        if not part.call.dropped:
-            self.add(part.call, [part.group])
+        self.add(part.call, [part.group])
 
     def _worth(self, length: int) -> tuple[int, int]:
         return min(self._tokens[length], self._max_batch_tokens), length
@@ -155,14 +157,20 @@ class RunQueue:
 
     def _remove(self, call: Call, group: Group) -> None:
         length = call.length(group)
-        self._tokens[length] -= call.tokens(group)
-        if not self._tokens[length]:
-            del self._tokens[length]
+        self._wait_less(length, call.tokens(group))
         call.waiting[length].remove(group)
         if not call.waiting[length]:
             del call.waiting[length]
         if not call.waiting:
-            (self._short if call in self._short else self._long).remove(call)
+            self._leave(call)
+
+    def _wait_less(self, length: int, tokens: int) -> None:
+        self._tokens[length] -= tokens
+        if not self._tokens[length]:
+            del self._tokens[length]
+
+    def _leave(self, call: Call) -> None:
+        (self._short if call in self._short else self._long).remove(call)
 
 
 def _fits(parts: Sequence[Part], max_tokens: int) -> bool:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from ondol.runtime.backend import Backend
 from ondol.runtime.run_queue import Call, Group, Part, RunQueue, Sink
 from ondol.runtime.schedule import plan
+from ondol.runtime.shield import run_shielded
 
 
 class Runner:
     """An engine with the threads that call it; belongs to one process.
 
     Whoever calls computes, on a core if one is free, and for others too: `RunQueue` says what is
-    next. Helpers, one fewer than the engine can use at once, join in where there is more than one
-    group; they are shared by all callers and end with the work.
+    next. (For the main thread `run_shielded`'s does, so that no Ctrl-C can keep a core.) Helpers,
+    one fewer than the engine can use at once, join in where there is more than one group; they are
+    shared by all callers and end with the work.
 
     A thread that computes goes on until nothing of its own call waits. Another caller's thread
     then gets the core, so that an answer is not held up by the work of others.
@@ -48,12 +50,23 @@ class Runner:
             equal_lengths=backend.equal_lengths,
             parallel_runs=backend.parallel_runs,
         )
-        if len(groups) < backend.parallel_runs:
-            while groups and self._run_alone(ids, sink, groups[0]):
-                groups = groups[1:]
         if not groups:
             return
         call = Call(ids, sink, max_texts)
+        run_shielded(lambda: self._run_call(call, groups), stop=lambda: self._stop(call))
+        if call.error is not None:
+            raise call.error
+
+    def close(self) -> None:
+        """Let the runs that have begun end, and free the engine; what waits gets ClosedError."""
+        self.backend.close()
+
+    def _run_call(self, call: Call, groups: Sequence[Group]) -> None:
+        if len(groups) < self.backend.parallel_runs:
+            while groups and not call.dropped and self._run_alone(call, groups[0]):
+                groups = groups[1:]
+        if not groups:
+            return
         ended = threading.Condition(self._lock)
         try:
             with self._lock:
@@ -64,38 +77,35 @@ class Runner:
                 lambda: self._wait_for_core(call, ended), lambda: bool(call.waiting)
             ):
                 pass
-        except BaseException:  # Ctrl-C
+        except BaseException:  # which the engine or `sink` raised
+            self._stop(call)
             with self._lock:
-                self._queue.drop(call)
-                # One may have been meant for this thread.
-                self._use_free_cores()
                 while call.running:
                     self._wait(call, ended)
             raise
-        if call.error is not None:
-            raise call.error
 
-    def close(self) -> None:
-        """Let the runs that have begun end, and free the engine; what waits gets ClosedError."""
-        self.backend.close()
+    def _stop(self, call: Call) -> None:
+        """Let the runs of a call that have begun be its last ones."""
+        with self._lock:
+            self._queue.drop(call)
+            self._wake(call)
+            # One may have been meant for the thread of this call.
+            self._use_free_cores()
 
-    def _run_alone(self, ids: Sequence[Sequence[int]], sink: Sink, group: Group) -> bool:
+    def _run_alone(self, call: Call, group: Group) -> bool:
         """Run a group on all cores. Returns False, and does nothing, if one of them is in use."""
         cores = self.backend.parallel_runs
-        held = False
+        with self._lock:
+            if self._free < cores or self._queue:
+                return False
+            self._free = 0
         try:
-            with self._lock:
-                if self._free < cores or self._queue:
-                    return False
-                # No call between the two: only there would Ctrl-C come in.
-                self._free = 0
-                held = True
-            sink(group, self.backend.outputs([ids[index] for index in group], alone=True))
+            texts = [call.ids[index] for index in group]
+            call.sink(group, self.backend.outputs(texts, alone=True))
         finally:
-            if held:
-                with self._lock:
-                    self._free = cores
-                    self._use_free_cores()
+            with self._lock:
+                self._free = cores
+                self._use_free_cores()
         return True
 
     def _wait_for_core(self, call: Call, ended: threading.Condition) -> bool:
@@ -155,14 +165,11 @@ class Runner:
 
         Both are called with the lock held. Returns what `core_is_free` did.
         """
-        held = False
+        with self._lock:
+            if not core_is_free():
+                return False
+            self._free -= 1
         try:
-            with self._lock:
-                if not core_is_free():
-                    return False
-                # No call between the two: only there would Ctrl-C come in.
-                self._free -= 1
-                held = True
             while True:
                 with self._lock:
                     parts = self._queue.take() if more() else []
@@ -170,10 +177,9 @@ class Runner:
                     return True
                 self._execute(parts)
         finally:
-            if held:
-                with self._lock:
-                    self._free += 1
-                    self._use_free_cores()
+            with self._lock:
+                self._free += 1
+                self._use_free_cores()
 
     def _execute(self, parts: Sequence[Part]) -> None:
         """Run these together and hand out what they give.

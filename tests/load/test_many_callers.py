@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from threads import refuse_threads
 
 from ondol.errors import ClosedError
 from ondol.runtime.backend import WORTH_ALL_THREADS
@@ -156,11 +157,7 @@ def test_without_a_thread_to_be_had(
 ) -> None:
     """A machine at its limit of threads: the caller computes, and the bits are the same."""
     with Embedder(variant=model.variant, threads=2, check="off") as fresh:
-
-        def refuse(thread: threading.Thread) -> None:
-            raise RuntimeError("can't start new thread")
-
-        monkeypatch.setattr(threading.Thread, "start", refuse)
+        refuse_threads(monkeypatch)
         assert [fresh.encode(text).tobytes() for text in TEXTS] == alone
         assert [vector.tobytes() for vector in fresh.encode(TEXTS)] == alone
         monkeypatch.undo()

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from interrupts import interrupted_at
+from threads import refuse_threads
 
 from ondol.errors import ClosedError
 from ondol.runtime.backend import TokenStates
@@ -97,13 +99,8 @@ def test_a_lone_text_gets_all_cores() -> None:
 def test_without_a_thread_to_be_had_the_caller_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     backend, sink = CountingBackend(), Collected()
     runner = Runner(backend)
-
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        runner.run(IDS, sink, max_texts=3)
+    refuse_threads(monkeypatch)
+    runner.run(IDS, sink, max_texts=3)
     assert sorted(sink.found) == EXPECTED
     assert backend.threads == {threading.get_ident()}
     runner.close()
@@ -123,6 +120,7 @@ def test_an_error_stops_all_and_reaches_the_caller(broken_id: int) -> None:
     time.sleep(0.02)
     assert len(backend.calls) == calls
     backend.broken_id = None
+
     sink = Collected()
     runner.run(IDS, sink, max_texts=1)
     assert sorted(sink.found) == EXPECTED
@@ -372,6 +370,22 @@ def test_ctrl_c_leaves_nothing_running() -> None:
     finally:
         signal.signal(signal.SIGALRM, previous)
         gc.enable()
+
     sink = Collected()
     runner.run(IDS, sink, max_texts=1)
     assert sorted(sink.found) == EXPECTED
+
+
+@pytest.mark.parametrize("texts", [1, 12])
+def test_wherever_an_interrupt_comes_the_next_call_has_all_cores(texts: int) -> None:
+    backend = CountingBackend()
+    runner = Runner(backend)
+    place, more = 0, True
+    while more:
+        place += 1
+        more = interrupted_at(place, lambda: runner.run(IDS[:texts], Collected(), max_texts=1))
+        assert backend.running == 0
+        runner.run(IDS[:1], Collected(), max_texts=1)
+        assert backend.calls[-1] is True
+    assert place > 20
+    assert runner._helping == 0
